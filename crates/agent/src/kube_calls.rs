@@ -1,0 +1,148 @@
+//! Calls of the Kubernetes API from this host.
+
+use std::time::Duration;
+
+use barque_event::Failure;
+use barque_kube::{Client, KubeError};
+use barque_model::NodeState;
+use barque_plan::ClusterGate;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::time::{Instant, sleep};
+
+use crate::{KubeAnswer, KubeCall};
+
+/// Objects compared at the same time: keeps the API server's default limits far away.
+const PARALLEL: usize = 8;
+/// How often a gate looks: nodes and Deployments change within seconds.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Does what is asked.
+pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, Failure> {
+    match call {
+        KubeCall::Ready => client.ready().await.map(|()| KubeAnswer::Done).map_err(|error| failed("the API server", &error)),
+        KubeCall::Nodes => client.nodes().await.map(KubeAnswer::Nodes).map_err(|error| failed("nodes", &error)),
+        KubeCall::Objects(objects) => {
+            let compare = |object: String| async move { client.difference(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
+            stream::iter(objects).map(compare).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Objects)
+        }
+        KubeCall::Apply(objects) => {
+            let mut states = Vec::with_capacity(objects.len());
+            for object in objects {
+                states.push(client.apply(&object).await.map_err(|error| failed(&name_of(&object), &error))?);
+            }
+            Ok(KubeAnswer::Objects(states))
+        }
+        KubeCall::SetNode { name, labels, taints } => {
+            client.set_node(&name, &labels, &taints).await.map(KubeAnswer::Changed).map_err(|error| failed(&format!("node {name}"), &error))
+        }
+        KubeCall::Gate { gate, timeout } => wait(client, &gate, timeout).await.map(|()| KubeAnswer::Done),
+        KubeCall::Deployment { namespace, name } => {
+            let state = client.deployment(&namespace, &name).await;
+            state.map(KubeAnswer::Deployment).map_err(|error| failed(&format!("Deployment {namespace}/{name}"), &error))
+        }
+        KubeCall::Get { path } => client.get_json(&path).await.map(|json| KubeAnswer::Json(json.to_string())).map_err(|error| failed(&path, &error)),
+    }
+}
+
+fn failed(what: &str, error: &KubeError) -> Failure {
+    let hint = if error.is_retryable() {
+        "see that the API server runs (`barque status`), then run `barque up` again"
+    } else {
+        "correct what the message names, then run `barque up` again"
+    };
+    Failure::new(format!("{what}: {error}")).with_hint(hint)
+}
+
+/// `Kind name` of an object's JSON, for messages.
+fn name_of(object: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
+    let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("?").to_owned();
+    format!("{} {}", text("/kind"), text("/metadata/name"))
+}
+
+async fn wait(client: &Client, gate: &ClusterGate, timeout: Duration) -> Result<(), Failure> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let reasons = match observe(client, gate).await {
+            Ok(reasons) if reasons.is_empty() => return Ok(()),
+            Ok(reasons) => reasons,
+            // Waiting repairs neither a wrong identity nor a wrong request.
+            Err(error @ (KubeError::Unauthorized(_) | KubeError::Forbidden(_) | KubeError::Tls(_) | KubeError::Invalid(_))) => {
+                return Err(failed(&describe(gate), &error));
+            }
+            Err(error) => vec![error.to_string()],
+        };
+        if Instant::now() + INTERVAL >= deadline {
+            let message = format!("{} did not come true within {} s: {}", describe(gate), timeout.as_secs(), reasons.first().cloned().unwrap_or_default());
+            return Err(Failure { output: reasons, ..Failure::new(message).with_hint(hint(gate)) });
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+fn describe(gate: &ClusterGate) -> String {
+    match gate {
+        ClusterGate::NodesRegistered { nodes } => format!("{} nodes registered", nodes.len()),
+        ClusterGate::NodesReady { nodes } => format!("{} nodes ready", nodes.len()),
+        ClusterGate::DeploymentReady { namespace, name, .. } => format!("Deployment {namespace}/{name} ready"),
+    }
+}
+
+fn hint(gate: &ClusterGate) -> String {
+    match gate {
+        ClusterGate::NodesRegistered { .. } => "look at `journalctl -u kubelet.service -n 100` on the nodes named".to_owned(),
+        ClusterGate::NodesReady { .. } => "look at `kubectl describe node NAME`, and at kubelet and flanneld with `journalctl -u kubelet.service -u flanneld.service -n 100` on that node".to_owned(),
+        ClusterGate::DeploymentReady { namespace, name, .. } => format!("look at `kubectl -n {namespace} describe deployment {name}` and `kubectl -n {namespace} get pods -o wide`"),
+    }
+}
+
+/// Why the gate does not hold, a line each; empty when it does.
+async fn observe(client: &Client, gate: &ClusterGate) -> Result<Vec<String>, KubeError> {
+    match gate {
+        ClusterGate::NodesRegistered { nodes } => Ok(missing(&client.nodes().await?, nodes, false)),
+        ClusterGate::NodesReady { nodes } => Ok(missing(&client.nodes().await?, nodes, true)),
+        ClusterGate::DeploymentReady { namespace, name, nodes } => {
+            let state = client.deployment(namespace, name).await?;
+            let spread = u32::try_from(state.nodes.len()).unwrap_or(u32::MAX);
+            if state.replicas > 0 && state.ready >= state.replicas && spread >= *nodes {
+                return Ok(Vec::new());
+            }
+            let mut reasons = vec![format!("{} of {} replicas are ready, on {spread} of {nodes} nodes", state.ready, state.replicas)];
+            reasons.extend(state.problems);
+            Ok(reasons)
+        }
+    }
+}
+
+fn missing(present: &[NodeState], wanted: &[barque_model::HostName], ready: bool) -> Vec<String> {
+    let reason = |name: &barque_model::HostName| match present.iter().find(|node| node.name == name.as_str()) {
+        None => Some(format!("{name} has not registered")),
+        Some(node) if ready && !node.ready => Some(format!("{name} is not ready: {}", node.message)),
+        Some(_) => None,
+    };
+    wanted.iter().filter_map(reason).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_missing_node_is_named() {
+        let node = |name: &str, ready| NodeState {
+            name: name.into(),
+            ready,
+            message: "no network".into(),
+            version: String::new(),
+            addresses: Vec::new(),
+            labels: std::collections::BTreeMap::new(),
+            taints: Vec::new(),
+        };
+        let wanted = ["m1".parse().unwrap(), "m2".parse().unwrap(), "m3".parse().unwrap()];
+        let present = [node("m1", true), node("m2", false)];
+        assert_eq!(missing(&present, &wanted, false), ["m3 has not registered"]);
+        assert_eq!(missing(&present, &wanted, true), ["m2 is not ready: no network", "m3 has not registered"]);
+        assert_eq!(name_of(r#"{"kind":"Service","metadata":{"name":"dns"}}"#), "Service dns");
+    }
+}

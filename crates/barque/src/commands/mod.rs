@@ -1,0 +1,14 @@
+//! One file per verb.
+
+mod agent;
+mod hosts;
+mod kubeconfig;
+#[cfg(feature = "lab")]
+pub(crate) mod lab;
+mod reference;
+mod run;
+mod status;
+mod up;
+mod validate;
+
+pub(crate) use run::run;

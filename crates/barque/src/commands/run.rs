@@ -1,0 +1,46 @@
+//! Dispatches a verb and turns its result into an exit code.
+
+use std::process::ExitCode;
+
+use barque_engine::EngineError;
+use barque_event::exit;
+use clap::CommandFactory as _;
+
+use crate::arguments::{Arguments, Verb};
+use crate::terminal::print_error;
+
+/// Runs a verb. A closed pipe on standard output ends it quietly.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    // One crypto provider for the whole process; a second call would only say that it is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let result = match arguments.verb {
+        Verb::Validate(arguments) => super::validate::run(&arguments),
+        Verb::Hosts(arguments) => super::hosts::run(&arguments),
+        Verb::Up(arguments) => super::up::run(&arguments),
+        Verb::Status(arguments) => super::status::run(&arguments),
+        Verb::Kubeconfig(arguments) => super::kubeconfig::run(&arguments),
+        #[cfg(feature = "lab")]
+        Verb::Lab(arguments) => super::lab::run(&arguments),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "barque", &mut std::io::stdout());
+            Ok(exit::DONE)
+        }
+        Verb::Agent => super::agent::run(),
+        Verb::Reference => super::reference::run(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(error.downcast_ref::<EngineError>().map_or(exit::FAILED, EngineError::exit_code))
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(pipe)
+}

@@ -1,0 +1,77 @@
+//! `barque status`: the health of every component on every host.
+
+use anyhow::Result;
+use barque_engine::{ClusterStatus, Context, Events};
+use barque_event::exit;
+
+use crate::arguments::{Output, RemoteArguments};
+use crate::settings;
+use crate::terminal::{print_json, say, table};
+
+/// Certificates with fewer days left than this are listed.
+const SOON_DAYS: i64 = 30;
+
+/// Prints the state; exit code 1 when something is not as it should be.
+pub(crate) fn run(arguments: &RemoteArguments) -> Result<u8> {
+    let context = Context::load(settings::remote(arguments, None, false)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (events, _reader) = Events::new();
+    let status = runtime.block_on(barque_engine::status(&context, &events))?;
+    if arguments.cluster.output == Output::Json {
+        print_json(&status)?;
+    } else {
+        say(&text(&status))?;
+    }
+    Ok(if status.healthy { exit::DONE } else { exit::FAILED })
+}
+
+fn text(status: &ClusterStatus) -> String {
+    let mut hosts = table(["HOST", "ADDRESS", "COMPONENT", "STATE", "AT BOOT", "RESTARTS"]);
+    for host in &status.hosts {
+        if let Some(reason) = &host.unreachable {
+            hosts.add_row([host.name.as_str(), &host.address, "-", &format!("unreachable: {reason}"), "-", "-"]);
+        }
+        for component in &host.components {
+            let state = format!("{} ({})", component.state, component.sub_state);
+            let boot = if component.enabled { "yes" } else { "NO" };
+            hosts.add_row([host.name.as_str(), &host.address, component.component, &state, boot, &component.restarts.to_string()]);
+        }
+    }
+    let mut etcd = table(["ETCD MEMBER", "HEALTHY", "LEADER", "VERSION", "DATABASE"]);
+    for member in &status.etcd {
+        let size = format!("{:.1} MB", member.db_size as f64 / 1e6);
+        etcd.add_row([member.name.as_str(), yes(member.healthy), yes(member.leader), &member.version, &size]);
+    }
+    let mut nodes = table(["NODE", "READY", "VERSION", "ADDRESS"]);
+    for node in &status.nodes {
+        let ready = if node.ready { "yes".to_owned() } else { format!("NO: {}", node.message) };
+        nodes.add_row([node.name.as_str(), &ready, &node.version, &node.addresses.join(", ")]);
+    }
+    let api = match &status.api.message {
+        None => format!("API {}: ready", status.api.url),
+        Some(message) => format!("API {}: NOT ready ({message})", status.api.url),
+    };
+    let vip = match status.vip_holders.as_slice() {
+        [] => "VIP: held by no balancer".to_owned(),
+        [holder] => format!("VIP: held by {holder}"),
+        several => format!("VIP: held by {} at once", several.join(" and ")),
+    };
+    let soon: Vec<String> = status
+        .certificates
+        .iter()
+        .filter(|certificate| certificate.days_left < SOON_DAYS)
+        .map(|certificate| format!("{} ({} days)", certificate.name, certificate.days_left))
+        .collect();
+    let soonest = status.certificates.first().map_or(0, |certificate| certificate.days_left);
+    let certificates = if soon.is_empty() {
+        format!("certificates: {}, the first to expire in {soonest} days", status.certificates.len())
+    } else {
+        format!("certificates that expire soon: {}", soon.join(", "))
+    };
+    let verdict = if status.healthy { "healthy" } else { "NOT healthy" };
+    format!("{hosts}\n\n{etcd}\n\n{nodes}\n\n{api}\n{vip}\n{certificates}\n\ncluster `{}` is {verdict}", status.cluster)
+}
+
+const fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}

@@ -1,0 +1,127 @@
+//! Why a verb could not be carried out before or outside of its steps.
+
+use std::path::PathBuf;
+
+use barque_event::exit;
+use barque_model::{HostName, InvalidVersion, Version};
+use barque_plan::Finding;
+
+use crate::HostProblem;
+
+/// Why a verb could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The cluster file cannot be read.
+    #[error("cannot read the cluster file `{path}`", path = .path.display())]
+    ClusterFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The cluster file has errors; the text is the whole report.
+    #[error("{0}")]
+    Spec(Box<barque_spec::SpecErrors>),
+    /// No release data for a version.
+    #[error("Kubernetes {version} is not in the release catalog")]
+    Release {
+        /// The version.
+        version: Version,
+        /// Why.
+        #[source]
+        source: barque_catalog::UnknownRelease,
+    },
+    /// The state directory cannot be used.
+    #[error("the state directory cannot be used")]
+    State(#[from] barque_store::StateError),
+    /// Another run is going on, or one has died.
+    #[error("another run stands in the way")]
+    Lock(#[from] barque_store::LockError),
+    /// A run's log cannot be written.
+    #[error("the run's log cannot be written")]
+    Run(#[from] barque_store::RunError),
+    /// The identity cannot be used.
+    #[error("the identity that opens the sealed keys cannot be used")]
+    Identity(#[from] barque_store::IdentityError),
+    /// The sealed vault cannot be used.
+    #[error("the sealed keys cannot be used")]
+    VaultFile(#[from] barque_store::VaultFileError),
+    /// Certificates cannot be issued.
+    #[error("the cluster's certificates cannot be issued")]
+    Issue(#[from] barque_pki::IssueError),
+    /// A certificate is missing in the vault.
+    #[error("the vault is incomplete")]
+    NotInVault(#[from] barque_pki::NotInVault),
+    /// A certificate in the vault cannot be read.
+    #[error("a certificate in the vault cannot be read")]
+    Certificate(#[from] barque_pki::UnreadableCertificate),
+    /// There is no vault.
+    #[error("this cluster has not been deployed from here: there is no vault in its state directory")]
+    NotDeployed,
+    /// The bundle cannot be used.
+    #[error("the bundle cannot be used")]
+    Bundle(#[from] barque_bundle::BundleError),
+    /// The bundle lacks an artifact.
+    #[error("{missing} (for {host}, {platform}; bundle `{bundle}`)", bundle = .bundle.display())]
+    Missing {
+        /// What.
+        missing: barque_plan::MissingArtifact,
+        /// The host that needs it.
+        host: HostName,
+        /// Its architecture and distribution.
+        platform: String,
+        /// The bundle.
+        bundle: PathBuf,
+    },
+    /// A version in the bundle is malformed.
+    #[error("a version in the bundle is malformed")]
+    Version(#[from] InvalidVersion),
+    /// Hosts could not be reached.
+    #[error("{} of the hosts cannot be used", .0.len())]
+    Hosts(Vec<HostProblem>),
+    /// Hosts are not fit.
+    #[error("{} faults were found on the hosts; nothing was changed", .0.len())]
+    Preflight(Vec<Finding>),
+    /// A host could not be observed.
+    #[error("{host} could not be observed: {message}")]
+    Observe {
+        /// The host.
+        host: HostName,
+        /// Why.
+        message: String,
+    },
+    /// barque's own executable cannot be read.
+    #[error("barque's own executable `{path}` cannot be read", path = .path.display())]
+    Executable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl EngineError {
+    /// The exit code it leads to.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ClusterFile { .. } | Self::Spec(_) | Self::Release { .. } => exit::USAGE,
+            Self::Lock(_) => exit::REFUSED,
+            _ => exit::FAILED,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ClusterFile { .. } => Some("name the file with `-f FILE`, or write one after an example in `examples/`".into()),
+            Self::Missing { .. } => Some("run `barque lab artifacts` to build what is missing, or name another bundle with `--bundle DIR`".into()),
+            Self::NotDeployed => Some("run `barque up -f FILE`, or name the right state directory with `--state-dir DIR`".into()),
+            Self::Bundle(error) => error.hint(),
+            Self::State(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Identity(error) => error.hint(),
+            Self::VaultFile(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What undo needs: the state before a change, with a copy of the content that is about to go.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use barque_model::{Digest, Owner};
+use barque_plan::{Observed, Resource, UnitState};
+use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::context::HostContext;
+use crate::error::HostError;
+use crate::file::{is_absent, kind_of, open};
+use crate::hosts_line::HOSTS;
+use crate::marker::content_digest;
+use crate::owner::Accounts;
+use crate::replace::{Temporary, make_directory, sync_parent};
+
+/// State of a resource before a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Prior {
+    /// Nothing was there.
+    Absent,
+    /// A file, whose content lies at `/var/lib/barque/prior/<digest>`.
+    File {
+        /// Digest of the content, byte for byte.
+        digest: Digest,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        owner: Owner,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it led.
+        target: String,
+    },
+    /// A directory.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        owner: Owner,
+    },
+    /// A unit.
+    Unit {
+        /// Its state.
+        state: UnitState,
+    },
+    /// A user that existed.
+    User,
+    /// A kernel parameter.
+    Sysctl {
+        /// Its value.
+        value: String,
+    },
+    /// Packages that were installed, of those asked about.
+    Package {
+        /// Name and version.
+        installed: Vec<(String, String)>,
+    },
+    /// An image that was there.
+    Image {
+        /// The archive that it came from, when barque had imported it.
+        digest: Option<Digest>,
+    },
+    /// Something that cannot be brought back.
+    Other {
+        /// What it was.
+        what: String,
+    },
+}
+
+/// Captures what is about to be changed. Copies are on disk when this returns.
+pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Observed) -> Result<Prior, HostError> {
+    match resource {
+        Resource::File(file) => capture_path(context, &file.path),
+        Resource::Binary(binary) => capture_path(context, &binary.path),
+        Resource::Directory(directory) => capture_path(context, &directory.path),
+        Resource::HostsLine(_) => capture_path(context, HOSTS),
+        Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Package(_) | Resource::Image(_) => Ok(match observed.clone() {
+            Observed::Unit(state) => Prior::Unit { state },
+            Observed::User => Prior::User,
+            Observed::Sysctl { value } => Prior::Sysctl { value },
+            Observed::Package { installed } => Prior::Package { installed },
+            Observed::Image { digest } => Prior::Image { digest },
+            Observed::Other { what } => Prior::Other { what },
+            Observed::Absent | Observed::Directory { .. } | Observed::File { .. } | Observed::Binary { .. } | Observed::HostsLine => Prior::Absent,
+        }),
+    }
+}
+
+fn capture_path(context: &HostContext, path: &str) -> Result<Prior, HostError> {
+    let place = context.path(path);
+    let metadata = match fs::symlink_metadata(&place) {
+        Ok(metadata) => metadata,
+        Err(error) if is_absent(&error) => return Ok(Prior::Absent),
+        Err(error) => return Err(error.into()),
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    let owner = Accounts::read(context).owner(&metadata);
+    Ok(if metadata.is_file() {
+        Prior::File { digest: save_copy(context, &place).map_err(|error| error.or_no_space(context, "/var/lib/barque"))?, mode, owner }
+    } else if metadata.is_symlink() {
+        Prior::Link { target: fs::read_link(&place)?.display().to_string() }
+    } else if metadata.is_dir() {
+        Prior::Directory { mode, owner }
+    } else {
+        Prior::Other { what: kind_of(metadata.file_type()).to_owned() }
+    })
+}
+
+/// Copies a file to `/var/lib/barque/prior/<digest>`, readable by root only whatever the mode it had.
+fn save_copy(context: &HostContext, path: &Path) -> Result<Digest, HostError> {
+    let directory = context.state("prior");
+    make_directory(&directory, 0o700)?;
+    let digest = content_digest(open(path)?)?.raw;
+    let copy = directory.join(digest.to_string());
+    if copy.is_file() {
+        return Ok(digest);
+    }
+    let temporary = Temporary::new(context.temporary_name(&copy));
+    let mut target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary.path())?;
+    io::copy(&mut open(path)?, &mut target)?;
+    target.flush()?;
+    target.sync_all()?;
+    if content_digest(fs::File::open(temporary.path())?)?.raw != digest {
+        return Err(HostError::Refused {
+            message: format!("`{}` changed while it was copied", path.display()),
+            hint: "find out what else writes to it, then run `barque up` again".to_owned(),
+        });
+    }
+    temporary.persist(&copy)?;
+    sync_parent(&copy)?;
+    Ok(digest)
+}

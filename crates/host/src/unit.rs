@@ -1,0 +1,148 @@
+//! systemd units: observed all at once, started with patience.
+
+use std::time::{Duration, Instant};
+
+use barque_event::Failure;
+use barque_model::Digest;
+use barque_plan::{Change, Difference, Observed, Unit, UnitState};
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+
+use crate::command::{Command, CommandError};
+use crate::context::HostContext;
+use crate::error::HostError;
+use crate::replace::{read_record, write_record};
+use crate::systemd::{Shown, journal_tail, reload_if_needed, show};
+
+/// Version of [`UnitRecord`].
+const RECORD_FORMAT: u32 = 1;
+/// How often a unit on its way up is looked at.
+const POLL: Duration = Duration::from_millis(200);
+/// systemd calls a simple service active before its program has done anything; one that lives for so long has read its flags.
+const SETTLING: Duration = Duration::from_secs(1);
+/// Lines of journal that a failure carries.
+const JOURNAL_LINES: u32 = 20;
+
+/// With which inputs barque last started a unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct UnitRecord {
+    format: u32,
+    fingerprint: Digest,
+}
+
+/// Observes units, in one call of systemctl.
+pub(crate) async fn observe(context: &HostContext, units: &[&Unit]) -> Result<Vec<Observed>, HostError> {
+    let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
+    let shown = show(&names).await?;
+    Ok(units.iter().zip(shown).map(|(unit, shown)| Observed::Unit(state(shown, recorded(context, unit)))).collect())
+}
+
+fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
+    let record: UnitRecord = read_record(&record_path(context, unit))?;
+    (record.format == RECORD_FORMAT).then_some(record.fingerprint)
+}
+
+fn record_path(context: &HostContext, unit: &Unit) -> std::path::PathBuf {
+    context.state("units").join(format!("{}.json", unit.name))
+}
+
+fn state(shown: Shown, fingerprint: Option<Digest>) -> UnitState {
+    UnitState {
+        loaded: shown.loaded,
+        enabled: shown.enabled,
+        active: shown.active,
+        sub: shown.sub,
+        fingerprint,
+        restarts: shown.restarts,
+        active_since: shown.active_since,
+    }
+}
+
+/// Enables the unit and starts, restarts or reloads it; records its fingerprint once it is up.
+pub(crate) async fn apply(context: &HostContext, unit: &Unit, difference: &Difference) -> Result<(), HostError> {
+    let deadline = Instant::now() + Duration::from_secs(unit.start_timeout_seconds.into());
+    let before = one(unit).await?;
+    let verb = match difference.change {
+        Change::Enable => None,
+        Change::Restart => Some("restart"),
+        Change::Reload => Some("reload"),
+        Change::Create | Change::Update | Change::Start => Some("start"),
+    };
+    if !before.enabled {
+        // The reload that makes systemd see the link is shared with all units of the host that wait for one.
+        systemctl("enable", &["--no-reload"], unit, Duration::from_secs(30)).await?;
+        context.mark_units_changed();
+    }
+    reload_if_needed(context, before.needs_reload || !before.loaded).await?;
+    let Some(verb) = verb else { return Ok(()) };
+    if before.active == "failed" {
+        systemctl("reset-failed", &[], unit, Duration::from_secs(30)).await?;
+    }
+    let job = systemctl(verb, &[], unit, remaining(deadline)).await;
+    if verb == "reload" {
+        if let Err(error) = job {
+            return Err(failure(unit, error.to_string(), Some(error)).await);
+        }
+    }
+    wait_active(unit, verb, deadline, job.err()).await?;
+    write_record(context, &record_path(context, unit), &UnitRecord { format: RECORD_FORMAT, fingerprint: unit.fingerprint })
+}
+
+async fn one(unit: &Unit) -> Result<Shown, HostError> {
+    Ok(show(&[unit.name.as_str()]).await?.pop().unwrap_or_default())
+}
+
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1))
+}
+
+async fn systemctl(verb: &str, options: &[&str], unit: &Unit, timeout: Duration) -> Result<(), CommandError> {
+    let arguments = std::iter::once(verb).chain(options.iter().copied()).chain(["--", unit.name.as_str()]);
+    Command::new("systemctl", arguments).timeout(timeout).run().await.map(drop)
+}
+
+/// Waits until the unit is up and stays so. Its first exit is no failure when systemd starts it again by itself: flanneld and
+/// kubelet end while what they wait for is not there.
+async fn wait_active(unit: &Unit, verb: &str, deadline: Instant, mut job: Option<CommandError>) -> Result<(), HostError> {
+    loop {
+        let shown = one(unit).await?;
+        if shown.is_active() {
+            let settles = matches!(shown.kind.as_str(), "simple" | "exec" | "idle" | "");
+            if !settles {
+                return Ok(());
+            }
+            sleep(SETTLING).await;
+            let later = one(unit).await?;
+            if later.is_active() && (later.active_since, later.restarts) == (shown.active_since, shown.restarts) {
+                return Ok(());
+            }
+        } else if !shown.loaded {
+            return Err(failure(unit, format!("systemd does not know {}", unit.name), job).await);
+        } else if shown.active == "failed" && !shown.restarts_itself {
+            return Err(failure(unit, format!("{} is {} after {verb}", unit.name, shown.words()), job).await);
+        } else if shown.active == "failed" && Instant::now() < deadline {
+            // systemd has given up on a unit that restarts itself (its start limit); there is still time.
+            systemctl("reset-failed", &[], unit, remaining(deadline)).await?;
+            sleep(SETTLING).await;
+            job = systemctl("start", &[], unit, remaining(deadline)).await.err().or(job);
+            continue;
+        }
+        if Instant::now() >= deadline {
+            let state = one(unit).await?.words();
+            let message = format!("{} is {state}, not steadily active, {} s after {verb}", unit.name, unit.start_timeout_seconds);
+            return Err(failure(unit, message, job).await);
+        }
+        sleep(POLL).await;
+    }
+}
+
+async fn failure(unit: &Unit, message: String, job: Option<CommandError>) -> HostError {
+    let details = job.map(Failure::from).unwrap_or_default();
+    HostError::Failed(Box::new(Failure {
+        message,
+        unit: Some(unit.name.clone()),
+        journal: journal_tail(&unit.name, JOURNAL_LINES).await,
+        hint: Some(format!("look at `journalctl -u {} -n 100` on the host, then run `barque up` again", unit.name)),
+        ..details
+    }))
+}

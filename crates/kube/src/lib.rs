@@ -1,0 +1,14 @@
+//! What barque asks of a Kubernetes API server: is it ready, what are its nodes, would this object change, make it so.
+//!
+//! The only crate that knows the `kube` library. Every call has a time limit and answers with a [`KubeError`] whose variant says
+//! what kind of trouble it is; waiting and trying again are the caller's business.
+
+mod client;
+mod deployment;
+mod error;
+mod kind;
+mod node;
+mod object;
+
+pub use client::{CONNECT_TIMEOUT, Client, FIELD_MANAGER, READ_TIMEOUT, ready_anonymous};
+pub use error::KubeError;

@@ -1,0 +1,192 @@
+//! Objects by server-side apply: what would change, and making it so.
+
+use barque_model::{ObjectDifference, ObjectState};
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use serde_json::Value;
+
+use crate::client::{Client, FIELD_MANAGER};
+use crate::{KubeError, kind};
+
+/// Members of `metadata` that the server writes and that say nothing about what was asked for.
+const SERVER_METADATA: &[&str] = &["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
+
+impl Client {
+    /// Says what [`Client::apply`] would do to the object, without doing it. The server itself works it out (`dryRun=All`), so
+    /// defaults it fills in and fields that others own are no difference. Absent too: a kind or namespace that is not there yet.
+    pub async fn difference(&self, object_json: &str) -> Result<ObjectState, KubeError> {
+        let wanted = Wanted::parse(object_json)?;
+        let api = match self.api(&wanted).await {
+            Ok(api) => api,
+            // Its CustomResourceDefinition comes earlier in the same run.
+            Err(KubeError::NotFound(_)) => return Ok(wanted.state(ObjectDifference::Absent)),
+            Err(error) => return Err(error),
+        };
+        let Some(live) = api.get_opt(&wanted.name).await? else { return Ok(wanted.state(ObjectDifference::Absent)) };
+        match api.patch(&wanted.name, &parameters().dry_run(), &Patch::Apply(&wanted.object)).await {
+            Ok(then) => Ok(wanted.state(compare(&live, &then)?)),
+            Err(error) => match KubeError::from(error) {
+                // Deleted in between.
+                KubeError::NotFound(_) => Ok(wanted.state(ObjectDifference::Absent)),
+                other => Err(other),
+            },
+        }
+    }
+
+    /// Creates the object or changes the fields it names, taking them over from other owners. The answer says what the object was
+    /// before. A namespace that is not there is [`KubeError::NotFound`].
+    pub async fn apply(&self, object_json: &str) -> Result<ObjectState, KubeError> {
+        let wanted = Wanted::parse(object_json)?;
+        let api = self.api(&wanted).await?;
+        let before = api.get_opt(&wanted.name).await?;
+        let after = api.patch(&wanted.name, &parameters(), &Patch::Apply(&wanted.object)).await?;
+        let was = match before {
+            Some(before) => compare(&before, &after)?,
+            None => ObjectDifference::Absent,
+        };
+        Ok(wanted.state(was))
+    }
+
+    async fn api(&self, wanted: &Wanted) -> Result<Api<DynamicObject>, KubeError> {
+        let kind = kind::find(&self.inner(), &wanted.api_version, &wanted.kind).await?;
+        if !kind.namespaced {
+            return Ok(Api::all_with(self.inner(), &kind.resource));
+        }
+        let namespace = wanted.namespace.as_deref().unwrap_or("default");
+        Ok(Api::namespaced_with(self.inner(), namespace, &kind.resource))
+    }
+}
+
+fn parameters() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
+}
+
+/// An object to be applied and who it is.
+#[derive(Debug)]
+struct Wanted {
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+    object: Value,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Self, KubeError> {
+        let object: Value = serde_json::from_str(text).map_err(|error| KubeError::Invalid(format!("object is not JSON: {error}")))?;
+        let member = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let needed = |pointer: &str| {
+            member(pointer)
+                .ok_or_else(|| KubeError::Invalid(format!("object has no `{}`", pointer.trim_start_matches('/').replace('/', "."))))
+        };
+        Ok(Self {
+            api_version: needed("/apiVersion")?,
+            kind: needed("/kind")?,
+            name: needed("/metadata/name")?,
+            namespace: member("/metadata/namespace"),
+            object,
+        })
+    }
+
+    fn state(&self, state: ObjectDifference) -> ObjectState {
+        let name = match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        };
+        ObjectState { name, state }
+    }
+}
+
+fn compare(before: &DynamicObject, after: &DynamicObject) -> Result<ObjectDifference, KubeError> {
+    let same = essence(before)? == essence(after)?;
+    Ok(if same { ObjectDifference::Same } else { ObjectDifference::Differs })
+}
+
+fn essence(object: &DynamicObject) -> Result<Value, KubeError> {
+    let mut value = serde_json::to_value(object).map_err(|error| KubeError::Other(error.to_string()))?;
+    strip(&mut value);
+    Ok(value)
+}
+
+/// Takes out what the server and its controllers write.
+fn strip(object: &mut Value) {
+    let Some(members) = object.as_object_mut() else { return };
+    members.remove("status");
+    if let Some(metadata) = members.get_mut("metadata").and_then(Value::as_object_mut) {
+        for member in SERVER_METADATA {
+            metadata.remove(*member);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> DynamicObject {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn base() -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b", "labels": {"x": "y"}}, "data": {"k": "v"}})
+    }
+
+    #[test]
+    fn names_and_missing_members() {
+        assert_eq!(Wanted::parse(&base().to_string()).unwrap().state(ObjectDifference::Same).name, "ConfigMap b/a");
+        let cluster = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}}"#;
+        assert_eq!(Wanted::parse(cluster).unwrap().state(ObjectDifference::Absent).name, "Namespace b");
+        for (text, expected) in [
+            ("{", "not JSON"),
+            (r#"{"kind": "Namespace", "metadata": {"name": "b"}}"#, "`apiVersion`"),
+            (r#"{"apiVersion": "v1", "metadata": {"name": "b"}}"#, "`kind`"),
+            (r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {}}"#, "`metadata.name`"),
+            (r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ""}}"#, "`metadata.name`"),
+        ] {
+            let error = Wanted::parse(text).unwrap_err();
+            assert!(matches!(&error, KubeError::Invalid(message) if message.contains(expected)), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_writes_is_no_difference() {
+        let mut live = base();
+        live["metadata"]["uid"] = json!("u");
+        live["metadata"]["resourceVersion"] = json!("7");
+        live["metadata"]["generation"] = json!(3);
+        live["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        live["metadata"]["managedFields"] = json!([{"manager": "kubectl"}]);
+        live["status"] = json!({"phase": "Active"});
+        assert_eq!(compare(&object(live), &object(base())).unwrap(), ObjectDifference::Same);
+    }
+
+    #[test]
+    fn everything_else_is() {
+        for pointer in ["/metadata/labels/x", "/data/k"] {
+            let mut other = base();
+            *other.pointer_mut(pointer).unwrap() = json!("changed");
+            assert_eq!(compare(&object(base()), &object(other)).unwrap(), ObjectDifference::Differs, "{pointer}");
+        }
+    }
+
+    proptest! {
+        /// Stripping takes out nothing that a user can have asked for, and doing it twice is doing it once.
+        #[test]
+        fn stripping_is_exact(data in prop::collection::btree_map("[a-z]{1,5}", "[a-z]{0,5}", 0..4), version in "[0-9]{1,4}") {
+            let mut wanted = base();
+            wanted["data"] = json!(data);
+            let mut live = wanted.clone();
+            live["metadata"]["resourceVersion"] = json!(version);
+            live["status"] = json!({"seen": version});
+            strip(&mut live);
+            prop_assert_eq!(&live, &wanted);
+            strip(&mut live);
+            prop_assert_eq!(&live, &wanted);
+        }
+    }
+}

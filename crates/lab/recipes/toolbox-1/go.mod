@@ -1,0 +1,3 @@
+module barque.invalid/recipes/toolbox
+
+go 1.22

@@ -1,0 +1,38 @@
+//! What a release consists of.
+
+use barque_model::Release;
+
+/// The image of the workload that end-to-end tests run, without its tag.
+pub const TOOLBOX_IMAGE: &str = "barque.test/toolbox";
+/// Its tag.
+pub(super) const TOOLBOX_VERSION: &str = "1";
+
+/// Programs that come from one project at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Component {
+    /// Name of the component; `recipes/<name>-<version>` builds it.
+    pub(super) name: &'static str,
+    /// Version without `v`.
+    pub(super) version: String,
+    /// Names of its programs in the bundle.
+    pub(super) programs: &'static [&'static str],
+}
+
+/// The components of `release` that hosts get as programs, those first that other items are made from.
+pub(super) fn components(release: &Release) -> Vec<Component> {
+    let component = |name, version: barque_model::Version, programs| Component { name, version: version.to_string(), programs };
+    vec![
+        component("coredns", release.coredns, &["coredns"]),
+        component("etcd", release.etcd, &["etcd", "etcdctl", "etcdutl"]),
+        component("runc", release.runc, &["runc"]),
+        component("containerd", release.containerd, &["containerd", "containerd-shim-runc-v2", "ctr"]),
+        component("cni-plugins", release.cni_plugins, &["cni-bridge", "cni-host-local", "cni-loopback", "cni-portmap", "cni-ptp"]),
+        component("flannel-cni", release.flannel_cni, &["cni-flannel"]),
+        component("flannel", release.flannel, &["flanneld"]),
+        component(
+            "kubernetes",
+            release.kubernetes,
+            &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"],
+        ),
+    ]
+}

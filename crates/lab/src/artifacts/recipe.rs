@@ -1,0 +1,158 @@
+//! Recipes: `recipes/<component>-<version>/` with `recipe.toml`, `go.mod`, a complete `go.sum` and, rarely, Go files.
+//!
+//! A complete `go.sum` is the point: nothing asks the checksum database, and the bytes of every module are pinned.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use fs_err as fs;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::ArtifactError;
+
+macro_rules! recipe {
+    ($folder:literal $(, $extra:literal)*) => {
+        Recipe {
+            folder: $folder,
+            files: &[
+                ("recipe.toml", include_str!(concat!("../../recipes/", $folder, "/recipe.toml"))),
+                ("go.mod", include_str!(concat!("../../recipes/", $folder, "/go.mod"))),
+                ("go.sum", include_str!(concat!("../../recipes/", $folder, "/go.sum"))),
+                $(($extra, include_str!(concat!("../../recipes/", $folder, "/", $extra))),)*
+            ],
+        }
+    };
+}
+
+/// Every recipe. A new version is a new folder and a line here.
+const RECIPES: &[Recipe] = &[
+    recipe!("cni-plugins-1.9.1"),
+    recipe!("containerd-2.4.2"),
+    recipe!("coredns-1.15.0"),
+    recipe!("etcd-3.6.14"),
+    recipe!("flannel-0.28.10"),
+    recipe!("flannel-cni-0.9.1"),
+    recipe!("kubernetes-1.37.2"),
+    recipe!("runc-1.5.2"),
+    recipe!("toolbox-1", "main.go"),
+];
+
+/// One embedded recipe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipe {
+    /// `<component>-<version>`.
+    pub(super) folder: &'static str,
+    files: &'static [(&'static str, &'static str)],
+}
+
+/// `recipe.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// Whether C is linked in.
+    pub(super) cgo: bool,
+    /// Build tags.
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+    /// Linker flags.
+    pub(super) ldflags: String,
+    /// Name in the bundle to Go package.
+    pub(super) programs: BTreeMap<String, String>,
+}
+
+impl Recipe {
+    /// The recipe of a component at a version.
+    pub(super) fn find(component: &str, version: &str) -> Option<Self> {
+        let folder = format!("{component}-{version}");
+        RECIPES.iter().find(|recipe| recipe.folder == folder).copied()
+    }
+
+    /// Names the versions that have a recipe, for people.
+    pub(super) fn known_versions(component: &str) -> String {
+        let versions: Vec<_> = RECIPES
+            .iter()
+            .filter_map(|recipe| recipe.folder.rsplit_once('-').filter(|(name, _)| *name == component).map(|(_, version)| version))
+            .collect();
+        if versions.is_empty() { "it has none at all".to_owned() } else { format!("only for {}", versions.join(", ")) }
+    }
+
+    /// Reads `recipe.toml`.
+    pub(super) fn settings(&self) -> Result<Settings, ArtifactError> {
+        toml::from_str(self.file("recipe.toml"))
+            .map_err(|source| ArtifactError::BadRecipe { recipe: self.folder, source: Box::new(source) })
+    }
+
+    /// The oldest Go that can build it, such as `1.26.0`: the `go` line of `go.mod`.
+    pub(super) fn go_version(&self) -> &'static str {
+        self.file("go.mod").lines().find_map(|line| line.strip_prefix("go ")).map_or("1.0", str::trim)
+    }
+
+    /// Names the outcome of the recipe with a given Go: twelve hexadecimal digits over all its files and the Go version.
+    pub(super) fn key(&self, go_version: &str) -> String {
+        let mut hasher = Sha256::new();
+        for (name, content) in self.files {
+            // Lengths in between: no two lists of files run together to the same bytes.
+            hasher.update(format!("{name} {}\n", content.len()));
+            hasher.update(content);
+        }
+        hasher.update(go_version);
+        hasher.update(super::go::FIXED_FLAGS.join(" "));
+        hex::encode(&hasher.finalize()[..6])
+    }
+
+    /// Writes its files into `folder`.
+    pub(super) fn write_to(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)?;
+        for (name, content) in self.files {
+            fs::write(folder.join(name), content)?;
+        }
+        Ok(())
+    }
+
+    fn file(&self, wanted: &str) -> &'static str {
+        self.files.iter().find(|(name, _)| *name == wanted).map_or("", |(_, content)| content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_recipe_is_listed_and_sound() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "pause")
+            .collect();
+        names.sort();
+        assert_eq!(names, RECIPES.iter().map(|recipe| recipe.folder).collect::<Vec<_>>());
+        for recipe in RECIPES {
+            let settings = recipe.settings().unwrap();
+            assert!(!settings.programs.is_empty(), "{}", recipe.folder);
+            assert_eq!(settings.cgo, settings.ldflags.contains("-extldflags -static"), "{}: cgo must link statically", recipe.folder);
+            assert!(recipe.go_version().starts_with("1."), "{}", recipe.folder);
+            let (_, version) = recipe.folder.rsplit_once('-').unwrap();
+            if settings.programs.values().any(|package| package != ".") {
+                assert!(recipe.file("go.mod").contains(&format!(" v{version}\n")), "{}", recipe.folder);
+                assert!(recipe.file("go.sum").contains(&format!(" v{version} h1:")), "{}", recipe.folder);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_follow_content_and_go() {
+        let etcd = Recipe::find("etcd", "3.6.14").unwrap();
+        let runc = Recipe::find("runc", "1.5.2").unwrap();
+        assert_eq!(etcd.key("go1.26.8"), etcd.key("go1.26.8"));
+        assert_ne!(etcd.key("go1.26.8"), etcd.key("go1.26.9"));
+        assert_ne!(etcd.key("go1.26.8"), runc.key("go1.26.8"));
+        assert!(Recipe::find("etcd", "3.6.15").is_none());
+        assert_eq!(Recipe::known_versions("etcd"), "only for 3.6.14");
+        assert_eq!(Recipe::known_versions("flannel"), "only for 0.28.10", "flannel-cni is another component");
+    }
+}

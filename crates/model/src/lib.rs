@@ -1,0 +1,27 @@
+//! Domain types shared by every crate: names, versions, digests, roles and the resolved [`Cluster`].
+//!
+//! Nothing here does IO, and nothing here is optional that a later layer would have to guess.
+
+mod cluster;
+mod component;
+mod digest;
+mod file;
+mod host;
+mod name;
+mod network;
+mod node;
+mod release;
+mod secret;
+mod version;
+
+pub use cluster::{Cluster, ExtraArgs, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Runtime, SubjectName, Vrid};
+pub use component::{Component, Role};
+pub use digest::{Digest, InvalidDigest};
+pub use file::{HostFile, Owner, RUN_MARKER};
+pub use host::{Host, JumpHost, Ssh, Sudo, Taint, TaintEffect, TransportKind};
+pub use name::{ClusterName, HostName, InvalidName, RunId};
+pub use network::{FlannelBackend, Network, PortRange};
+pub use node::{DeploymentState, KubeAccess, NodeState, ObjectDifference, ObjectState};
+pub use release::Release;
+pub use secret::SecretBytes;
+pub use version::{InvalidVersion, Version};

@@ -1,0 +1,186 @@
+//! Builds the step graph from what must be and what was observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use barque_event::Stage;
+use barque_model::{Cluster, Component, Digest, HostName, NodeState, ObjectDifference, Role};
+
+use crate::desired::{DesiredResource, HostDesired};
+use crate::gates;
+use crate::graph::{Graph, Key};
+use crate::rolling::Rolling;
+use crate::{Action, Change, Difference, Observed, OnChange, Plan, Resource, ResourceId, difference};
+
+/// What was seen of the cluster as a whole. Empty before the first deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// Nodes that have registered.
+    pub nodes: Vec<NodeState>,
+    /// Objects by name; one that is missing here is taken for absent.
+    pub objects: BTreeMap<String, ObjectDifference>,
+}
+
+/// A cluster object to apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterObject {
+    /// `Kind namespace/name` or `Kind name`.
+    pub name: String,
+    /// The object as JSON.
+    pub json: String,
+}
+
+/// What was seen of one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostObserved {
+    /// Resources as observed.
+    pub resources: BTreeMap<ResourceId, Observed>,
+    /// Blobs that the host's store lacks.
+    pub missing_blobs: BTreeSet<Digest>,
+}
+
+/// Everything a plan follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanInputs<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// What must be on each host.
+    pub desired: &'a BTreeMap<HostName, HostDesired>,
+    /// What is there.
+    pub observed: &'a BTreeMap<HostName, HostObserved>,
+    /// What the API says.
+    pub facts: &'a ClusterFacts,
+    /// RBAC objects that components need.
+    pub bootstrap: &'a [ClusterObject],
+    /// The DNS add-on's objects.
+    pub dns: &'a [ClusterObject],
+    /// PEM of the Kubernetes certificate authority, for probes.
+    pub authority: &'a str,
+}
+
+/// Builds the plan.
+pub fn build(inputs: &PlanInputs<'_>) -> Plan {
+    let changes: BTreeMap<&HostName, BTreeMap<ResourceId, Difference>> =
+        inputs.cluster.hosts.iter().map(|host| (&host.name, host_changes(inputs, &host.name))).collect();
+    let rolling = Rolling::new(inputs, &changes);
+    let mut graph = Graph::default();
+    for host in &inputs.cluster.hosts {
+        let Some(desired) = inputs.desired.get(&host.name) else { continue };
+        let changed = &changes[&host.name];
+        transfers(&mut graph, inputs, &host.name, desired, changed);
+        for wanted in &desired.resources {
+            let id = wanted.resource.id();
+            let key = Key::resource(&host.name, &id);
+            let mut after: Vec<Key> = wanted.after.iter().map(|needed| Key::resource(&host.name, needed)).collect();
+            let Some(found) = changed.get(&id) else {
+                graph.pass_through(key, after);
+                continue;
+            };
+            after.extend(wanted.resource.blobs().iter().map(|blob| Key::blob(&host.name, &blob.digest)));
+            after.extend(rolling.waits_for(&host.name, &id));
+            if wanted.component == Some(Component::KubeApiserver) {
+                after.push(rolling.etcd_gate_for(&host.name, &id));
+            }
+            graph.step(key, wanted.stage, Some(host.name.clone()), title(&wanted.resource, found), after, Action::Apply {
+                resource: wanted.resource.clone(),
+                difference: found.clone(),
+            });
+        }
+    }
+    gates::add(&mut graph, inputs, &rolling);
+    graph.into_plan()
+}
+
+/// Differences of one host's resources, with restarts that follow from changed inputs.
+fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId, Difference> {
+    let empty = HostObserved::default();
+    let observed = inputs.observed.get(host).unwrap_or(&empty);
+    let Some(desired) = inputs.desired.get(host) else { return BTreeMap::new() };
+    let seen = |id: &ResourceId| observed.resources.get(id).unwrap_or(&Observed::Absent);
+    let mut changes: BTreeMap<ResourceId, Difference> = desired
+        .resources
+        .iter()
+        .filter_map(|wanted| {
+            let id = wanted.resource.id();
+            difference(&wanted.resource, seen(&id)).map(|found| (id, found))
+        })
+        .collect();
+    for wanted in &desired.resources {
+        let Resource::Unit(unit) = &wanted.resource else { continue };
+        let id = wanted.resource.id();
+        let runs_as_planned = !changes.contains_key(&id) || changes[&id].change == Change::Enable;
+        let changed_inputs: Vec<&ResourceId> = wanted.inputs.iter().filter(|input| changes.contains_key(*input)).collect();
+        if runs_as_planned && !changed_inputs.is_empty() {
+            let change = if unit.on_change == OnChange::Reload { Change::Reload } else { Change::Restart };
+            let reasons = changed_inputs.iter().map(|input| format!("{input} is put back")).collect();
+            changes.insert(id, Difference { change, reasons });
+        }
+    }
+    changes
+}
+
+/// Transfers of the blobs that changed resources need and the host lacks, in the order in which components start.
+fn transfers(graph: &mut Graph, inputs: &PlanInputs<'_>, host: &HostName, desired: &HostDesired, changed: &BTreeMap<ResourceId, Difference>) {
+    let Some(observed) = inputs.observed.get(host) else { return };
+    let mut wanted: Vec<&DesiredResource> = desired.resources.iter().filter(|wanted| changed.contains_key(&wanted.resource.id())).collect();
+    wanted.sort_by_key(|wanted| (transfer_rank(&wanted.resource), wanted.stage));
+    for wanted in wanted {
+        for blob in wanted.resource.blobs() {
+            if observed.missing_blobs.contains(&blob.digest) {
+                let name = blob_name(&wanted.resource, &blob.digest);
+                let key = Key::blob(host, &blob.digest);
+                graph.step(key, wanted.stage, Some(host.clone()), format!("send {name}"), Vec::new(), Action::Transfer { blob, name });
+            }
+        }
+    }
+}
+
+/// What a cluster waits for longest is sent first: etcd, then the API server, then what makes a node.
+fn transfer_rank(resource: &Resource) -> u8 {
+    let Resource::Binary(binary) = resource else { return if matches!(resource, Resource::Package(_)) { 1 } else { 6 } };
+    match binary.path.rsplit('/').next().unwrap_or("") {
+        "etcd" | "etcdctl" => 0,
+        "kube-apiserver" => 2,
+        "containerd" | "containerd-shim-runc-v2" | "runc" | "kubelet" => 3,
+        "kube-controller-manager" | "kube-scheduler" => 4,
+        "flanneld" | "kube-proxy" => 5,
+        _ => 7,
+    }
+}
+
+fn blob_name(resource: &Resource, digest: &Digest) -> String {
+    match resource {
+        Resource::Binary(binary) => binary.path.rsplit('/').next().unwrap_or(&binary.path).to_owned(),
+        Resource::Image(image) => image.reference.clone(),
+        Resource::Package(package) => {
+            package.archives.iter().find(|archive| archive.blob.digest == *digest).map_or_else(|| package.name.clone(), |archive| archive.name.clone())
+        }
+        other => other.id().0,
+    }
+}
+
+fn title(resource: &Resource, found: &Difference) -> String {
+    match resource {
+        Resource::Unit(unit) => format!("{} {}", found.change.verb(), unit.name),
+        Resource::Directory(directory) => format!("{} {}", found.change.verb(), directory.path),
+        Resource::File(file) => format!("{} {}", found.change.verb(), file.path),
+        Resource::Binary(binary) => format!("install {} {}", binary.path, binary.version),
+        Resource::Package(package) => format!("install package {}", package.name),
+        Resource::Image(image) => format!("import {}", image.reference),
+        Resource::User(_) | Resource::Sysctl(_) | Resource::HostsLine(_) => format!("set {}", resource.id()),
+    }
+}
+
+/// Roles a node shows in `kubectl get nodes`, with the labels of the cluster file.
+pub(crate) fn node_labels(host: &barque_model::Host) -> BTreeMap<String, String> {
+    let mut labels = host.labels.clone();
+    if host.has(Role::Master) {
+        labels.insert("node-role.kubernetes.io/control-plane".into(), String::new());
+    }
+    if host.has(Role::Node) {
+        labels.insert("node-role.kubernetes.io/node".into(), String::new());
+    }
+    labels
+}
+
+/// The stage under which a component gate is shown.
+pub(crate) const LABELS: Stage = Stage::Labels;

@@ -1,0 +1,178 @@
+//! What must hold after the changes, and the changes that go through the Kubernetes API.
+
+use std::collections::BTreeMap;
+
+use barque_event::Stage;
+use barque_model::{Component, Host, HostName, ObjectDifference, Role};
+
+use crate::build::{ClusterObject, LABELS, PlanInputs, node_labels};
+use crate::graph::{Graph, Key};
+use crate::rolling::Rolling;
+use crate::{Action, ClusterGate, Probe, ResourceId};
+
+const SHORT: u32 = 60;
+const LONG: u32 = 240;
+
+pub(crate) fn add(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
+    etcd(graph, inputs, rolling);
+    api(graph, inputs);
+    balancer(graph, inputs, rolling);
+    objects(graph, inputs);
+    nodes(graph, inputs);
+    dns(graph, inputs);
+}
+
+fn unit_key(host: &Host, component: Component) -> Key {
+    Key::resource(&host.name, &ResourceId(format!("unit {}", component.unit())))
+}
+
+fn units(inputs: &PlanInputs<'_>, component: Component) -> Vec<Key> {
+    inputs.cluster.running(component).map(|host| unit_key(host, component)).collect()
+}
+
+fn etcd(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
+    let members: Vec<&Host> = inputs.cluster.with_role(Role::Etcd).collect();
+    let endpoints: Vec<String> = members.iter().map(|host| format!("https://{}:2379", host.address)).collect();
+    let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
+    let gate = |seconds| Action::Gate {
+        probe: Probe::EtcdHealthy { endpoints: endpoints.clone(), members: count },
+        timeout_seconds: seconds,
+    };
+    for host in &members {
+        let key = Key::host_gate(&host.name, "etcd");
+        let needed = vec![unit_key(host, Component::Etcd), etcdctl(host)];
+        if rolling.restarts(&host.name, Component::Etcd) {
+            graph.step(key, Stage::Etcd, Some(host.name.clone()), "etcd is healthy again".into(), needed, gate(SHORT));
+        } else {
+            graph.pass_through(key, needed);
+        }
+    }
+    if let Some(first) = members.first() {
+        let mut needed = units(inputs, Component::Etcd);
+        needed.push(etcdctl(first));
+        needed.push(Key::resource(&first.name, &ResourceId("file /etc/kubernetes/pki/etcd/healthcheck-client.key".into())));
+        needed.push(Key::resource(&first.name, &ResourceId("file /etc/kubernetes/pki/etcd/healthcheck-client.crt".into())));
+        let title = format!("all {count} etcd members are healthy, with one leader");
+        graph.step(Key::gate("etcd"), Stage::Etcd, Some(first.name.clone()), title, needed, gate(LONG));
+    }
+}
+
+fn etcdctl(host: &Host) -> Key {
+    Key::resource(&host.name, &ResourceId("binary /usr/local/bin/etcdctl".into()))
+}
+
+fn api(graph: &mut Graph, inputs: &PlanInputs<'_>) {
+    for host in inputs.cluster.with_role(Role::Master) {
+        let probe = Probe::ApiReady { server: format!("https://{}", std::net::SocketAddr::new(host.address, 6443)), authority: inputs.authority.to_owned() };
+        let needed = vec![unit_key(host, Component::KubeApiserver)];
+        let action = Action::Gate { probe, timeout_seconds: LONG };
+        graph.step(Key::host_gate(&host.name, "api"), Stage::Masters, Some(host.name.clone()), "the API server is ready".into(), needed, action);
+    }
+}
+
+fn api_gates(inputs: &PlanInputs<'_>) -> Vec<Key> {
+    inputs.cluster.with_role(Role::Master).map(|host| Key::host_gate(&host.name, "api")).collect()
+}
+
+fn balancer(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
+    let Some(balancer) = &inputs.cluster.load_balancer else { return };
+    let hosts: Vec<HostName> = inputs.cluster.with_role(Role::LoadBalancer).map(|host| host.name.clone()).collect();
+    let address = balancer.vip.to_string();
+    let gate = || Action::AddressGate { address: address.clone(), hosts: hosts.clone(), timeout_seconds: SHORT };
+    for host in inputs.cluster.with_role(Role::LoadBalancer) {
+        let needed = vec![unit_key(host, Component::Haproxy), unit_key(host, Component::Keepalived)];
+        let key = Key::host_gate(&host.name, "address");
+        if rolling.restarts(&host.name, Component::Haproxy) || rolling.restarts(&host.name, Component::Keepalived) {
+            graph.step(key, Stage::LoadBalancer, None, format!("one balancer holds {address} after {}", host.name), needed, gate());
+        } else {
+            graph.pass_through(key, needed);
+        }
+    }
+    let mut needed = units(inputs, Component::Keepalived);
+    needed.extend(units(inputs, Component::Haproxy));
+    graph.step(Key::gate("address"), Stage::LoadBalancer, None, format!("exactly one balancer holds {address}"), needed, gate());
+    // Asked from a host that is not a balancer, as every client is.
+    let from = inputs.cluster.hosts.iter().rev().find(|host| !host.has(Role::LoadBalancer)).or(inputs.cluster.hosts.first());
+    if let Some(from) = from {
+        let probe = Probe::ApiReady { server: inputs.cluster.api_url(), authority: inputs.authority.to_owned() };
+        let mut needed = api_gates(inputs);
+        needed.push(Key::gate("address"));
+        let title = format!("the API answers through {address}");
+        graph.step(Key::gate("api"), Stage::LoadBalancer, Some(from.name.clone()), title, needed, Action::Gate { probe, timeout_seconds: SHORT });
+    }
+}
+
+fn objects(graph: &mut Graph, inputs: &PlanInputs<'_>) {
+    let first_api = api_gates(inputs).into_iter().next();
+    let mut apply = |name: &str, stage: Stage, title: &str, objects: &[ClusterObject], after: Vec<Key>| {
+        let differing: Vec<&ClusterObject> = objects
+            .iter()
+            .filter(|object| inputs.facts.objects.get(&object.name).copied().unwrap_or(ObjectDifference::Absent) != ObjectDifference::Same)
+            .collect();
+        if differing.is_empty() {
+            graph.pass_through(Key::gate(name), after);
+            return;
+        }
+        let action = Action::Objects {
+            objects: differing.iter().map(|object| object.json.clone()).collect(),
+            names: differing.iter().map(|object| object.name.clone()).collect(),
+        };
+        graph.step(Key::gate(name), stage, None, title.to_owned(), after, action);
+    };
+    apply("bootstrap", Stage::Masters, "grant the components their rights", inputs.bootstrap, first_api.into_iter().collect());
+    apply("dns objects", Stage::Dns, "apply CoreDNS", inputs.dns, vec![Key::gate("bootstrap")]);
+}
+
+fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
+    let kube: Vec<&Host> = inputs.cluster.hosts.iter().filter(|host| host.is_node()).collect();
+    let mut needed = units(inputs, Component::Kubelet);
+    needed.extend([Key::gate("bootstrap"), Key::gate("api")]);
+    needed.extend(api_gates(inputs));
+    let gate = ClusterGate::NodesReady { nodes: kube.iter().map(|host| host.name.clone()).collect() };
+    let title = format!("{} nodes are Ready", kube.len());
+    graph.step(Key::gate("nodes"), Stage::Nodes, None, title, needed, Action::ClusterGate { gate, timeout_seconds: LONG });
+    for host in kube {
+        let state = inputs.facts.nodes.iter().find(|node| node.name == host.name.as_str());
+        let labels: BTreeMap<String, String> = node_labels(host)
+            .into_iter()
+            .filter(|(key, value)| state.and_then(|node| node.labels.get(key)) != Some(value))
+            .collect();
+        let taints: Vec<_> = host.taints.iter().filter(|taint| !state.is_some_and(|node| node.taints.contains(taint))).cloned().collect();
+        let key = Key::host_gate(&host.name, "labels");
+        if labels.is_empty() && taints.is_empty() {
+            graph.pass_through(key, vec![Key::gate("nodes")]);
+        } else {
+            let title = format!("label {}", host.name);
+            let action = Action::Node { node: host.name.clone(), labels, taints };
+            graph.step(key, LABELS, None, title, vec![Key::gate("nodes")], action);
+        }
+    }
+}
+
+fn dns(graph: &mut Graph, inputs: &PlanInputs<'_>) {
+    let kube: Vec<&Host> = inputs.cluster.hosts.iter().filter(|host| host.is_node()).collect();
+    let mut needed = vec![Key::gate("dns objects"), Key::gate("nodes")];
+    for host in &kube {
+        let images = inputs.desired.get(&host.name).into_iter().flat_map(|desired| &desired.resources);
+        let images = images.filter(|wanted| matches!(wanted.resource, crate::Resource::Image(_)));
+        needed.extend(images.map(|wanted| Key::resource(&host.name, &wanted.resource.id())));
+    }
+    needed.extend(units(inputs, Component::Flanneld));
+    let gate = ClusterGate::DeploymentReady {
+        namespace: "kube-system".into(),
+        name: "coredns".into(),
+        nodes: u32::try_from(kube.len()).unwrap_or(2).min(2),
+    };
+    let action = Action::ClusterGate { gate, timeout_seconds: LONG };
+    graph.step(Key::gate("dns"), Stage::Dns, None, "CoreDNS is ready on different hosts".into(), needed, action);
+    for host in kube {
+        let probe = Probe::DnsAnswers {
+            server: inputs.cluster.network.dns_service_address().to_string(),
+            name: format!("kubernetes.default.svc.{}.", inputs.cluster.network.dns_domain),
+            address: inputs.cluster.network.api_service_address().to_string(),
+        };
+        let needed = vec![Key::gate("dns"), unit_key(host, Component::KubeProxy), unit_key(host, Component::Flanneld)];
+        let action = Action::Gate { probe, timeout_seconds: SHORT };
+        graph.step(Key::host_gate(&host.name, "dns"), Stage::Dns, Some(host.name.clone()), "the cluster's DNS answers".into(), needed, action);
+    }
+}

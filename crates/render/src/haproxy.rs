@@ -1,0 +1,88 @@
+//! haproxy: passes TLS through to the API servers that say they are ready.
+
+use std::fmt::Write as _;
+
+use barque_model::{Cluster, Component, HostFile, Role};
+
+use crate::args::Args;
+use crate::component::url_host;
+use crate::header::managed;
+use crate::paths::{API_PORT, CA};
+
+/// The backend's name; barque drains `masters/HOST` through the admin socket before it restarts that master.
+const BACKEND: &str = "masters";
+
+pub(crate) fn files(cluster: &Cluster) -> Vec<HostFile> {
+    let Some(balancer) = &cluster.load_balancer else {
+        return Vec::new();
+    };
+    // `-S` gives Debian's unit its master socket; the unit would set it itself if this file did not.
+    let mut environment = Args::new().merged(cluster, Component::Haproxy).environment_file("EXTRAOPTS");
+    environment = environment.replacen("EXTRAOPTS=\"", "EXTRAOPTS=\"-S /run/haproxy-master.sock ", 1);
+    let drop_in = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nEnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
+    let bind = if balancer.vip.is_ipv6() { format!("[::]:{} v4v6", balancer.port) } else { format!("*:{}", balancer.port) };
+    vec![
+        HostFile::public("/etc/haproxy/haproxy.env", environment),
+        HostFile::public("/etc/haproxy/haproxy.cfg", managed(&config(cluster, &bind))),
+        HostFile::public("/etc/systemd/system/haproxy.service.d/10-barque.conf", managed(drop_in)),
+    ]
+}
+
+fn config(cluster: &Cluster, bind: &str) -> String {
+    let mut servers = String::new();
+    for master in cluster.with_role(Role::Master) {
+        // With `check-sni` haproxy also verifies that the certificate is this host's.
+        let _ = writeln!(
+            servers,
+            "    server {name} {address}:{API_PORT} check-sni {name}",
+            name = master.name,
+            address = url_host(master.address)
+        );
+    }
+    format!(
+        "\
+global
+    log stderr format raw local0 notice
+    chroot /var/lib/haproxy
+    user haproxy
+    group haproxy
+    maxconn 40000
+    # barque takes a master out of balance here before it restarts it: `set server {BACKEND}/HOST state drain`.
+    stats socket /run/haproxy/admin.sock mode 600 level admin
+    # After a reload the old process lives as long as its connections, and watches last for hours.
+    hard-stop-after 5m
+
+defaults
+    mode tcp
+    log global
+    option dontlognull
+    # A connection to a dead master is tried at another one at once.
+    retries 3
+    option redispatch 1
+    timeout connect 2s
+    timeout check 1500ms
+    timeout queue 10s
+    # Watches, `kubectl exec` and `logs -f` are silent for long; clients of the API notice dead peers themselves (HTTP/2 pings).
+    timeout client 4h
+    timeout server 4h
+    timeout client-fin 1s
+    timeout server-fin 1s
+    option clitcpka
+    option srvtcpka
+
+frontend kubernetes-api
+    # All addresses: the VIP comes and goes, and both balancers serve on their own addresses too.
+    bind {bind}
+    default_backend {BACKEND}
+
+backend {BACKEND}
+    balance leastconn
+    option httpchk
+    http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host kubernetes
+    http-check expect status 200
+    # Out after two failures, in after one success. kube-apiserver's --shutdown-delay-duration is longer than this takes. A master that is
+    # marked down loses its connections, else clients of a frozen one would wait for their own timeouts.
+    default-server check check-ssl verify required ca-file {CA} inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+{servers}"
+    )
+}

@@ -1,0 +1,99 @@
+//! keepalived: one balancer at a time holds the VIP.
+
+use std::fmt::Write as _;
+
+use barque_model::{Cluster, Component, Host, HostFile};
+
+use crate::args::Args;
+use crate::component::RenderFacts;
+use crate::header::managed;
+
+const CHECK: &str = "/etc/keepalived/check-haproxy";
+
+/// Priority of the first balancer; each further one has one less. With it the VIP moves 3 x `advert_int` + (256 - priority) / 256 seconds
+/// after the holder's last word, that is within 3.5 s.
+const FIRST_PRIORITY: usize = 200;
+
+pub(crate) fn files(cluster: &Cluster, host: &Host, facts: &RenderFacts) -> Vec<HostFile> {
+    let Some(balancer) = &cluster.load_balancer else {
+        return Vec::new();
+    };
+    let environment = Args::new().merged(cluster, Component::Keepalived).environment_file("DAEMON_ARGS");
+    let drop_in = "[Unit]\nStartLimitIntervalSec=0\nWants=haproxy.service\nAfter=haproxy.service\n\n[Service]\nEnvironmentFile=/etc/keepalived/keepalived.env\nRestart=always\nRestartSec=1\n";
+    vec![
+        HostFile::public("/etc/keepalived/keepalived.env", environment),
+        HostFile::public("/etc/keepalived/keepalived.conf", managed(&config(cluster, host, balancer, facts))).with_mode(0o600),
+        HostFile::public(CHECK, format!("#!/bin/sh\n{}", managed(&check(balancer.port)))).with_mode(0o755),
+        HostFile::public("/etc/systemd/system/keepalived.service.d/10-barque.conf", managed(drop_in)),
+    ]
+}
+
+/// Needs sh and grep only: haproxy's master process is alive, and somebody listens on the API's port.
+fn check(port: u16) -> String {
+    format!(
+        "# Succeeds while haproxy runs and listens on port {port}. keepalived runs it every second; after two failures the VIP moves.
+read -r pid < /run/haproxy.pid || exit 1
+kill -0 \"$pid\" || exit 1
+# In /proc/net the port is hexadecimal and state 0A is LISTEN.
+exec grep -qsiE '^ *[0-9]+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ' /proc/net/tcp /proc/net/tcp6
+"
+    )
+}
+
+fn config(cluster: &Cluster, host: &Host, balancer: &barque_model::LoadBalancer, facts: &RenderFacts) -> String {
+    let interface = balancer.interface.as_ref().or(facts.interface.as_ref());
+    let position = cluster.running(Component::Keepalived).position(|other| other.name == host.name).unwrap_or(0);
+    let priority = FIRST_PRIORITY.saturating_sub(position).max(1);
+    let mut peers = String::new();
+    for peer in cluster.running(Component::Keepalived).filter(|peer| peer.name != host.name) {
+        let _ = writeln!(peers, "        {}", peer.address);
+    }
+    let prefix = if balancer.vip.is_ipv6() { 128 } else { 32 };
+    let (interface_line, device) =
+        interface.map_or((String::new(), String::new()), |name| (format!("    interface {name}\n"), format!(" dev {name}")));
+    format!(
+        "\
+global_defs {{
+    router_id {name}
+    # Scripts must be writable by root alone.
+    enable_script_security
+    script_user root
+    vrrp_version 3
+    # Repeats the VIP's place to switches that forgot it.
+    vrrp_garp_master_refresh 60
+}}
+
+vrrp_script haproxy {{
+    # No weight: a failure is a fault, and the VIP goes to any other balancer even though nobody preempts.
+    script \"{CHECK}\"
+    interval 1
+    timeout 0.9
+    fall 2
+    rise 2
+}}
+
+vrrp_instance kubernetes-api {{
+    # All begin as backup and a returning host takes nothing away: each move of the VIP resets every connection.
+    state BACKUP
+    nopreempt
+{interface_line}    virtual_router_id {vrid}
+    priority {priority}
+    advert_int 1
+    # Unicast: works where multicast is filtered, and a foreign router with the same VRID cannot interfere.
+    unicast_src_ip {address}
+    unicast_peer {{
+{peers}    }}
+    virtual_ipaddress {{
+        {vip}/{prefix}{device}
+    }}
+    track_script {{
+        haproxy
+    }}
+}}
+",
+        name = host.name,
+        address = host.address,
+        vrid = balancer.vrid.0,
+        vip = balancer.vip,
+    )
+}

@@ -1,0 +1,116 @@
+//! kubelet.
+
+use barque_model::{Cluster, Component, Host, HostFile, KubeProxyMode, Role};
+use serde_json::{Value, json};
+
+use crate::args::Args;
+use crate::paths::{CA, CIPHERS, CONTAINERD_SOCKET, KUBELET_CONFIG, KUBELET_PKI, KUBERNETES};
+use crate::unit::{Sandbox, Service};
+use crate::yaml::document;
+
+pub(crate) fn args(cluster: &Cluster, host: &Host) -> Args {
+    let mut args = Args::new();
+    args.set("config", KUBELET_CONFIG)
+        .set("kubeconfig", format!("{KUBERNETES}/kubelet.conf"))
+        // Always: the certificate names the host as the cluster file does, whatever the machine calls itself.
+        .set("hostname-override", &host.name)
+        // Always: without it kubelet looks its own name up, and waits 20 s for each answer that does not come.
+        .set("node-ip", host.address)
+        .set("v", cluster.kubelet.verbosity);
+    args.merged(cluster, Component::Kubelet)
+}
+
+pub(crate) fn config(cluster: &Cluster, host: &Host) -> Value {
+    let settings = &cluster.kubelet;
+    let network = &cluster.network;
+    let mut config = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": host.address.to_string(),
+        "authentication": {
+            "anonymous": {"enabled": false},
+            "webhook": {"enabled": true},
+            "x509": {"clientCAFile": CA},
+        },
+        "authorization": {"mode": "Webhook"},
+        "readOnlyPort": 0,
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": 10248,
+        "tlsCertFile": format!("{KUBELET_PKI}/kubelet.crt"),
+        "tlsPrivateKeyFile": format!("{KUBELET_PKI}/kubelet.key"),
+        "tlsMinVersion": "VersionTLS12",
+        "tlsCipherSuites": CIPHERS,
+        "cgroupDriver": "systemd",
+        "failCgroupV1": settings.fail_cgroup_v1,
+        "failSwapOn": settings.fail_swap_on,
+        "clusterDNS": [network.dns_service_address().to_string()],
+        "clusterDomain": network.dns_domain,
+        "resolvConf": "/etc/resolv.conf",
+        "containerRuntimeEndpoint": CONTAINERD_SOCKET,
+        "containerLogMaxSize": cluster.logs.container_max_size,
+        "containerLogMaxFiles": cluster.logs.container_max_files,
+        "maxPods": settings.max_pods,
+        "podPidsLimit": settings.pod_pids_limit,
+        "serializeImagePulls": false,
+        "maxParallelImagePulls": 3,
+        "makeIPTablesUtilChains": network.kube_proxy_mode == KubeProxyMode::Iptables,
+        "seccompDefault": true,
+        "eventRecordQPS": 50,
+        "enableProfilingHandler": false,
+        "enableDebugFlagsHandler": false,
+        "shutdownGracePeriod": "30s",
+        "shutdownGracePeriodCriticalPods": "10s",
+    });
+    let taints = taints(host);
+    if !taints.is_empty() {
+        config["registerWithTaints"] = Value::Array(taints);
+    }
+    if !settings.system_reserved.is_empty() {
+        config["systemReserved"] = json!(settings.system_reserved);
+    }
+    if !settings.eviction_hard.is_empty() {
+        config["evictionHard"] = json!(settings.eviction_hard);
+        // A threshold that the file does not name keeps kubelet's default instead of going away.
+        config["mergeDefaultEvictionSettings"] = json!(true);
+    }
+    config
+}
+
+/// Taints that a node has from its first moment, so that no pod slips onto it. Masters get one unless they are nodes as well.
+fn taints(host: &Host) -> Vec<Value> {
+    let master = json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"});
+    let own = host.taints.iter().map(|taint| {
+        let mut value = json!({"key": taint.key, "effect": taint.effect.to_string()});
+        if !taint.value.is_empty() {
+            value["value"] = json!(taint.value);
+        }
+        value
+    });
+    let is_tainted_master = host.has(Role::Master) && !host.has(Role::Node);
+    is_tainted_master.then_some(master).into_iter().chain(own).collect()
+}
+
+pub(crate) fn files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
+    let environment_file = format!("{KUBERNETES}/kubelet.env");
+    let unit = Service {
+        component: Component::Kubelet,
+        description: "Kubernetes node agent",
+        documentation: "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
+        after: &["containerd.service"],
+        wants: &["containerd.service"],
+        // kubelet says READY once its runtime has answered and its loops run; it does not wait for the API server.
+        kind: "notify",
+        environment_file: &environment_file,
+        // Pods are containerd's children, not kubelet's, but exec probes and mounts are.
+        lines: &["KillMode=process".into()],
+        sandbox: Sandbox::None,
+        start_timeout: 120,
+        stop_timeout: 30,
+    };
+    vec![
+        HostFile::public(&environment_file, args(cluster, host).environment_file("ARGS")).with_mode(0o600),
+        HostFile::public(KUBELET_CONFIG, document(&config(cluster, host))).with_mode(0o600),
+        // 0600: CIS Kubernetes Benchmark 1.12, 4.1.1.
+        unit.file().with_mode(0o600),
+    ]
+}

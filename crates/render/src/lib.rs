@@ -1,0 +1,33 @@
+//! Configuration files, units and cluster objects as text: pure functions of the cluster, its release and a host.
+//!
+//! Same input, same bytes. Secrets are not rendered here; files refer to the paths where `pki` puts them.
+
+mod apiserver;
+mod apiserver_config;
+mod args;
+mod component;
+mod containerd;
+mod control;
+mod etcd;
+mod flannel;
+mod haproxy;
+mod header;
+mod host;
+mod keepalived;
+mod kube_proxy;
+mod kubelet;
+mod needs;
+mod objects;
+mod paths;
+mod unit;
+mod yaml;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use component::{RenderFacts, component_files};
+pub use host::{directories, host_files, kernel_modules, sysctls};
+pub use needs::{BinaryNeed, ImageNeed, binaries, images, packages};
+pub use objects::{Objects, objects};

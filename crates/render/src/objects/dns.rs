@@ -1,0 +1,168 @@
+//! CoreDNS, two replicas on different hosts.
+
+use barque_model::{Cluster, Release, TaintEffect};
+use serde_json::{Value, json};
+
+use crate::needs::coredns_reference;
+
+const NAMESPACE: &str = "kube-system";
+
+pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "coredns", "namespace": NAMESPACE}}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "system:coredns"},
+            "rules": [
+                {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+            ],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "system:coredns"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"},
+            "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": NAMESPACE}],
+        }),
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "coredns", "namespace": NAMESPACE},
+            "data": {"Corefile": corefile(&cluster.network.dns_domain)},
+        }),
+        service(cluster),
+        deployment(cluster, release),
+        json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "coredns", "namespace": NAMESPACE},
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}},
+        }),
+    ]
+}
+
+/// The Corefile.
+///
+/// CoreDNS refuses to start when `forward . /etc/resolv.conf` finds no name server there, and hosts without a resolver are normal in closed
+/// networks. So the upstreams end with a server of its own on the pod's loopback that answers SERVFAIL at once; `policy sequential` reaches
+/// it only when every real resolver is down or there is none.
+pub(crate) fn corefile(domain: &str) -> String {
+    format!(
+        "\
+.:53 {{
+    errors
+    health {{
+        lameduck 5s
+    }}
+    ready
+    kubernetes {domain} in-addr.arpa ip6.arpa {{
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }}
+    prometheus :9153
+    forward . /etc/resolv.conf 127.0.0.1:5300 {{
+        policy sequential
+        max_concurrent 1000
+    }}
+    cache 30 {{
+        disable success {domain}
+        disable denial {domain}
+    }}
+    loop
+    reload
+    loadbalance
+}}
+.:5300 {{
+    bind 127.0.0.1
+    template ANY ANY {{
+        rcode SERVFAIL
+    }}
+}}
+"
+    )
+}
+
+fn service(cluster: &Cluster) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        // The name that every tool looks for; CoreDNS took it over from kube-dns.
+        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}},
+        "spec": {
+            "clusterIP": cluster.network.dns_service_address().to_string(),
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+            ],
+        },
+    })
+}
+
+/// Two, or as many as there are hosts that take its pods: never two on one host.
+fn replicas(cluster: &Cluster) -> usize {
+    let takes_pods = |effect: TaintEffect| effect == TaintEffect::PreferNoSchedule;
+    let hosts = cluster.hosts.iter().filter(|host| host.is_node() && host.taints.iter().all(|taint| takes_pods(taint.effect))).count();
+    hosts.clamp(1, 2)
+}
+
+fn deployment(cluster: &Cluster, release: &Release) -> Value {
+    let labels = json!({"k8s-app": "kube-dns"});
+    let container = json!({
+        "name": "coredns",
+        "image": coredns_reference(release),
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "resources": {"requests": {"cpu": "100m", "memory": "70Mi"}, "limits": {"memory": "256Mi"}},
+        "ports": [
+            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
+        ],
+        // Asked every second until the first yes, so that DNS counts as ready when it is.
+        "startupProbe": {"httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"}, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"}, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 5},
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": true}],
+    });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "coredns", "namespace": NAMESPACE, "labels": {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"}},
+        "spec": {
+            "replicas": replicas(cluster),
+            // With two hosts a third replica would find no place beside the two: one goes before one comes.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "serviceAccountName": "coredns",
+                    "priorityClassName": "system-cluster-critical",
+                    "nodeSelector": {"kubernetes.io/os": "linux"},
+                    "dnsPolicy": "Default",
+                    "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+                    // Masters too: names resolve before the first node has joined.
+                    "tolerations": [
+                        {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                        {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
+                    ],
+                    "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                        {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}},
+                    ]}},
+                    "containers": [container],
+                    "volumes": [{"name": "config", "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]}}],
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,212 @@
+//! Flags that barque must own: what they say has to agree with certificates, addresses and files elsewhere, or keeps the cluster safe.
+
+use barque_model::Component;
+use barque_model::Component::{Etcd, Flanneld, KubeApiserver, KubeControllerManager, KubeProxy, KubeScheduler, Kubelet};
+
+const FILES: &str = "certificates and keys lie where barque issues and renews them";
+const TLS: &str = "TLS below 1.2 must not be possible";
+const KUBECONFIG: &str = "the identity comes from a kubeconfig that barque issues";
+const LISTEN: &str = "peers, probes and certificates rely on the address and port";
+const NETWORK: &str = "it follows from `spec.network`";
+const ACCESS: &str = "who may do what must not be weakened by a flag";
+const CONFIG: &str = "barque writes the configuration file";
+const MEMBERS: &str = "etcd's members follow from the hosts' roles";
+const DATA: &str = "backup, restore and permissions rely on the place";
+const VERBOSITY: &str = "set `spec.kubelet.verbosity`";
+const LOGS: &str = "set it in `spec.logs`";
+const KUBELET: &str = "set it in `spec.kubelet`";
+const LEADER: &str = "with several masters exactly one may lead";
+const HOST: &str = "it differs from host to host and follows from `spec.hosts`";
+const RUNTIME: &str = "the container runtime is barque's";
+
+/// Flags of kube-proxy that have an effect beside its configuration file.
+pub(crate) const PROXY_FLAGS: [&str; 8] = [
+    "vmodule",
+    "logging-format",
+    "log-flush-frequency",
+    "log-text-split-stream",
+    "log-text-info-buffer-size",
+    "log-json-split-stream",
+    "log-json-info-buffer-size",
+    "show-hidden-metrics-for-version",
+];
+
+/// Component, flag and why it cannot be set.
+pub(crate) const OWNED: &[(Component, &str, &str)] = &[
+    (Etcd, "name", MEMBERS),
+    (Etcd, "initial-advertise-peer-urls", MEMBERS),
+    (Etcd, "initial-cluster", MEMBERS),
+    (Etcd, "initial-cluster-state", MEMBERS),
+    (Etcd, "initial-cluster-token", MEMBERS),
+    (Etcd, "advertise-client-urls", MEMBERS),
+    (Etcd, "discovery", MEMBERS),
+    (Etcd, "discovery-srv", MEMBERS),
+    (Etcd, "discovery-endpoints", MEMBERS),
+    (Etcd, "discovery-token", MEMBERS),
+    (Etcd, "force-new-cluster", "it discards members; restoring is a command of its own"),
+    (Etcd, "listen-client-urls", LISTEN),
+    (Etcd, "listen-client-http-urls", LISTEN),
+    (Etcd, "listen-peer-urls", LISTEN),
+    (Etcd, "listen-metrics-urls", LISTEN),
+    (Etcd, "config-file", "etcd ignores all flags beside a configuration file"),
+    (Etcd, "data-dir", DATA),
+    (Etcd, "wal-dir", DATA),
+    (Etcd, "cert-file", FILES),
+    (Etcd, "key-file", FILES),
+    (Etcd, "trusted-ca-file", FILES),
+    (Etcd, "client-cert-file", FILES),
+    (Etcd, "client-key-file", FILES),
+    (Etcd, "client-cert-auth", ACCESS),
+    (Etcd, "auto-tls", ACCESS),
+    (Etcd, "peer-cert-file", FILES),
+    (Etcd, "peer-key-file", FILES),
+    (Etcd, "peer-trusted-ca-file", FILES),
+    (Etcd, "peer-client-cert-file", FILES),
+    (Etcd, "peer-client-key-file", FILES),
+    (Etcd, "peer-client-cert-auth", ACCESS),
+    (Etcd, "peer-auto-tls", ACCESS),
+    (Etcd, "tls-min-version", TLS),
+    (KubeApiserver, "client-ca-file", FILES),
+    (KubeApiserver, "tls-cert-file", FILES),
+    (KubeApiserver, "tls-private-key-file", FILES),
+    (KubeApiserver, "cert-dir", FILES),
+    (KubeApiserver, "tls-min-version", TLS),
+    (KubeApiserver, "etcd-servers", MEMBERS),
+    (KubeApiserver, "etcd-cafile", FILES),
+    (KubeApiserver, "etcd-certfile", FILES),
+    (KubeApiserver, "etcd-keyfile", FILES),
+    (KubeApiserver, "etcd-prefix", DATA),
+    (KubeApiserver, "kubelet-client-certificate", FILES),
+    (KubeApiserver, "kubelet-client-key", FILES),
+    (KubeApiserver, "kubelet-certificate-authority", FILES),
+    (KubeApiserver, "service-account-issuer", "tokens in use name it"),
+    (KubeApiserver, "service-account-key-file", FILES),
+    (KubeApiserver, "service-account-signing-key-file", FILES),
+    (KubeApiserver, "requestheader-client-ca-file", FILES),
+    (KubeApiserver, "requestheader-allowed-names", ACCESS),
+    (KubeApiserver, "proxy-client-cert-file", FILES),
+    (KubeApiserver, "proxy-client-key-file", FILES),
+    (KubeApiserver, "encryption-provider-config", "all masters must share one key, or secrets become unreadable"),
+    (KubeApiserver, "authorization-mode", ACCESS),
+    (KubeApiserver, "authorization-config", ACCESS),
+    (KubeApiserver, "anonymous-auth", ACCESS),
+    (KubeApiserver, "authentication-config", ACCESS),
+    (KubeApiserver, "token-auth-file", "it is a list of passwords in clear text"),
+    (KubeApiserver, "admission-control-config-file", CONFIG),
+    (KubeApiserver, "audit-policy-file", CONFIG),
+    (KubeApiserver, "audit-log-path", "rotation and permissions rely on the place"),
+    (KubeApiserver, "audit-log-maxage", LOGS),
+    (KubeApiserver, "audit-log-maxbackup", LOGS),
+    (KubeApiserver, "audit-log-maxsize", LOGS),
+    (KubeApiserver, "advertise-address", HOST),
+    (KubeApiserver, "bind-address", LISTEN),
+    (KubeApiserver, "secure-port", LISTEN),
+    (KubeApiserver, "service-cluster-ip-range", NETWORK),
+    (KubeApiserver, "service-node-port-range", NETWORK),
+    (KubeApiserver, "v", VERBOSITY),
+    (KubeControllerManager, "kubeconfig", KUBECONFIG),
+    (KubeControllerManager, "authentication-kubeconfig", KUBECONFIG),
+    (KubeControllerManager, "authorization-kubeconfig", KUBECONFIG),
+    (KubeControllerManager, "master", KUBECONFIG),
+    (KubeControllerManager, "client-ca-file", FILES),
+    (KubeControllerManager, "requestheader-client-ca-file", FILES),
+    (KubeControllerManager, "root-ca-file", FILES),
+    (KubeControllerManager, "service-account-private-key-file", FILES),
+    (KubeControllerManager, "cluster-signing-cert-file", FILES),
+    (KubeControllerManager, "cluster-signing-key-file", FILES),
+    (KubeControllerManager, "tls-cert-file", FILES),
+    (KubeControllerManager, "tls-private-key-file", FILES),
+    (KubeControllerManager, "cert-dir", FILES),
+    (KubeControllerManager, "tls-min-version", TLS),
+    (KubeControllerManager, "use-service-account-credentials", ACCESS),
+    (KubeControllerManager, "leader-elect", LEADER),
+    (KubeControllerManager, "bind-address", LISTEN),
+    (KubeControllerManager, "secure-port", LISTEN),
+    (KubeControllerManager, "allocate-node-cidrs", NETWORK),
+    (KubeControllerManager, "cluster-cidr", NETWORK),
+    (KubeControllerManager, "node-cidr-mask-size", NETWORK),
+    (KubeControllerManager, "node-cidr-mask-size-ipv4", NETWORK),
+    (KubeControllerManager, "service-cluster-ip-range", NETWORK),
+    (KubeControllerManager, "v", VERBOSITY),
+    (KubeScheduler, "config", CONFIG),
+    (KubeScheduler, "kubeconfig", KUBECONFIG),
+    (KubeScheduler, "authentication-kubeconfig", KUBECONFIG),
+    (KubeScheduler, "authorization-kubeconfig", KUBECONFIG),
+    (KubeScheduler, "master", KUBECONFIG),
+    (KubeScheduler, "client-ca-file", FILES),
+    (KubeScheduler, "requestheader-client-ca-file", FILES),
+    (KubeScheduler, "tls-cert-file", FILES),
+    (KubeScheduler, "tls-private-key-file", FILES),
+    (KubeScheduler, "cert-dir", FILES),
+    (KubeScheduler, "tls-min-version", TLS),
+    (KubeScheduler, "leader-elect", LEADER),
+    (KubeScheduler, "bind-address", LISTEN),
+    (KubeScheduler, "secure-port", LISTEN),
+    (KubeScheduler, "v", VERBOSITY),
+    (Kubelet, "config", CONFIG),
+    (Kubelet, "config-dir", CONFIG),
+    (Kubelet, "kubeconfig", KUBECONFIG),
+    (Kubelet, "bootstrap-kubeconfig", KUBECONFIG),
+    (Kubelet, "client-ca-file", FILES),
+    (Kubelet, "tls-cert-file", FILES),
+    (Kubelet, "tls-private-key-file", FILES),
+    (Kubelet, "cert-dir", FILES),
+    (Kubelet, "tls-min-version", TLS),
+    (Kubelet, "anonymous-auth", ACCESS),
+    (Kubelet, "authorization-mode", ACCESS),
+    (Kubelet, "authentication-token-webhook", ACCESS),
+    (Kubelet, "read-only-port", "it serves pods' data without authentication"),
+    (Kubelet, "root-dir", DATA),
+    (Kubelet, "address", LISTEN),
+    (Kubelet, "port", LISTEN),
+    (Kubelet, "healthz-bind-address", LISTEN),
+    (Kubelet, "healthz-port", LISTEN),
+    (Kubelet, "node-ip", HOST),
+    (Kubelet, "hostname-override", HOST),
+    (Kubelet, "node-labels", "set `labels` of the host"),
+    (Kubelet, "register-with-taints", "set `taints` of the host"),
+    (Kubelet, "container-runtime-endpoint", RUNTIME),
+    (Kubelet, "image-service-endpoint", RUNTIME),
+    (Kubelet, "cgroup-driver", RUNTIME),
+    (Kubelet, "cluster-dns", NETWORK),
+    (Kubelet, "cluster-domain", NETWORK),
+    (Kubelet, "max-pods", KUBELET),
+    (Kubelet, "pod-max-pids", KUBELET),
+    (Kubelet, "system-reserved", KUBELET),
+    (Kubelet, "eviction-hard", KUBELET),
+    (Kubelet, "fail-swap-on", KUBELET),
+    (Kubelet, "fail-cgroupv1", KUBELET),
+    (Kubelet, "container-log-max-size", LOGS),
+    (Kubelet, "container-log-max-files", LOGS),
+    (Kubelet, "v", VERBOSITY),
+    (KubeProxy, "config", CONFIG),
+    (KubeProxy, "kubeconfig", KUBECONFIG),
+    (KubeProxy, "master", KUBECONFIG),
+    (KubeProxy, "hostname-override", HOST),
+    (KubeProxy, "proxy-mode", NETWORK),
+    (KubeProxy, "cluster-cidr", NETWORK),
+    (KubeProxy, "v", VERBOSITY),
+    (Flanneld, "kube-subnet-mgr", "barque runs flannel on the Kubernetes API"),
+    (Flanneld, "kubeconfig-file", KUBECONFIG),
+    (Flanneld, "kube-api-url", KUBECONFIG),
+    (Flanneld, "net-config-path", CONFIG),
+    (Flanneld, "subnet-file", "flannel's CNI plugin reads it there"),
+    (Flanneld, "iface", HOST),
+    (Flanneld, "public-ip", HOST),
+    (Flanneld, "healthz-ip", LISTEN),
+    (Flanneld, "healthz-port", LISTEN),
+    (Flanneld, "v", VERBOSITY),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_flag_is_listed_twice_and_no_proxy_flag_is_both() {
+        for (index, (component, flag, _)) in OWNED.iter().enumerate() {
+            assert!(!OWNED[index + 1..].iter().any(|(other, name, _)| (other, name) == (component, flag)), "{component} {flag}");
+            assert!(*component != KubeProxy || !PROXY_FLAGS.contains(flag), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Runs and their events.
+
+use std::io::Write as _;
+
+use barque_event::{EventKind, RunEvent, RunOutcome};
+use barque_model::RunId;
+use barque_store::{RunError, StateDirectory, run_id, started_at};
+use jiff::SignedDuration;
+
+use crate::now;
+
+fn events(run: &RunId) -> Vec<RunEvent> {
+    let kinds = [
+        EventKind::RunStarted {
+            run: run.clone(),
+            cluster: "demo".parse().unwrap(),
+            verb: "up".to_owned(),
+            hosts: vec!["m1".parse().unwrap()],
+        },
+        EventKind::Note { text: "two\nlines".to_owned() },
+        EventKind::RunFinished { outcome: RunOutcome::Done, changed: 1, unchanged: 2, failed: 0, millis: 3 },
+    ];
+    let event = |(kind, seq): (EventKind, u64)| RunEvent { seq, at: now(), host: None, step: None, kind };
+    kinds.into_iter().zip(1..).map(event).collect()
+}
+
+fn state() -> (tempfile::TempDir, StateDirectory) {
+    let directory = tempfile::tempdir().unwrap();
+    let state = StateDirectory::open_or_create(directory.path()).unwrap();
+    (directory, state)
+}
+
+#[test]
+fn identifiers_hold_the_time() {
+    let run = run_id("2026-11-25T03:04:05.678+01:00".parse().unwrap(), 0xb).unwrap();
+    assert_eq!(run.as_str(), "20261125T020405Z-000b");
+    assert_eq!(started_at(&run), Some("2026-11-25T02:04:05Z".parse().unwrap()));
+    assert_eq!(started_at(&"99999999T999999Z-ffff".parse().unwrap()), None);
+}
+
+#[test]
+fn events_are_seen_at_once_and_come_back() {
+    let (_directory, state) = state();
+    let run = run_id(now(), 1).unwrap();
+    let mut directory = state.runs().create(&run).unwrap();
+    let events = events(&run);
+    for (count, event) in events.iter().enumerate() {
+        let summary = state.runs().summary(&run).unwrap();
+        assert_eq!((summary.outcome, summary.verb.is_some()), (None, count > 0));
+        directory.append(event).unwrap();
+        let log = state.runs().events(&run).unwrap();
+        assert_eq!((log.events.as_slice(), log.cut_off), (&events[..=count], false));
+    }
+    assert_eq!(state.runs().read(&run, "receipt.json").unwrap(), None);
+    directory.finish(b"{}\n").unwrap();
+    assert_eq!(state.runs().read(&run, "receipt.json").unwrap().unwrap(), b"{}\n");
+    let summary = state.runs().summary(&run).unwrap();
+    assert_eq!(summary.outcome, Some(RunOutcome::Done));
+    assert_eq!(summary.cluster, Some("demo".parse().unwrap()));
+    assert_eq!((summary.started, summary.last_event), (Some(now()), Some(now())));
+}
+
+#[test]
+fn a_line_cut_off_is_left_out_and_a_wrong_line_is_named() {
+    let (_directory, state) = state();
+    let run = run_id(now(), 1).unwrap();
+    let mut directory = state.runs().create(&run).unwrap();
+    let events = events(&run);
+    directory.append(&events[0]).unwrap();
+    let path = directory.path().join("events.jsonl");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(br#"{"seq":2,"at":"2026"#).unwrap();
+    let log = state.runs().events(&run).unwrap();
+    assert_eq!((log.events.as_slice(), log.cut_off), (&events[..1], true));
+    file.write_all(b"\n").unwrap();
+    assert!(matches!(state.runs().events(&run), Err(RunError::Event { line: 2, .. })));
+}
+
+#[test]
+fn runs_are_listed_newest_first() {
+    let (_directory, state) = state();
+    assert_eq!(state.runs().list().unwrap(), []);
+    let later = now() + SignedDuration::from_secs(1);
+    let runs = [run_id(now(), 7).unwrap(), run_id(later, 3).unwrap(), run_id(now(), 5).unwrap()];
+    for run in &runs {
+        state.runs().create(run).unwrap();
+    }
+    std::fs::create_dir(state.path().join("runs/notes")).unwrap();
+    assert_eq!(state.runs().list().unwrap(), [&runs[1], &runs[0], &runs[2]].map(Clone::clone));
+    assert!(matches!(state.runs().create(&runs[0]), Err(RunError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists));
+}

@@ -1,0 +1,132 @@
+//! A lab of real hosts, driven by `barque lab` as a person would.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::Finished;
+use crate::command::{finish, run};
+use crate::scenario::barque;
+
+/// One host of a lab.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LabHost {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: Ipv4Addr,
+    /// Its SSH host key, type and Base64.
+    pub host_key: String,
+    /// Root of its file system as this machine sees it.
+    pub root: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    name: String,
+    vip: Ipv4Addr,
+    key: PathBuf,
+    hosts: Vec<LabHost>,
+}
+
+/// A lab.
+#[derive(Debug)]
+pub struct Lab {
+    status: Status,
+    known_hosts: PathBuf,
+}
+
+impl Lab {
+    /// Boots a lab; `topology` is TOML, the built-in one when empty.
+    pub fn up(name: &str, topology: &str, folder: &Path) -> Result<Self> {
+        let name = format!("{name}{}", std::process::id() % 10_000);
+        let mut command = Command::new(barque());
+        command.args(["lab", "up", "--name", &name, "--output", "json"]);
+        if !topology.is_empty() {
+            let file = folder.join("topology.toml");
+            fs_err::write(&file, topology)?;
+            command.arg("--topology").arg(file);
+        }
+        let finished = finish(&mut command)?.ok()?;
+        let status: Status = serde_json::from_str(&finished.stdout).with_context(|| finished.stdout.clone())?;
+        let known_hosts = folder.join("known_hosts");
+        let lines: Vec<String> = status.hosts.iter().map(|host| format!("{} {}\n", host.address, host.host_key)).collect();
+        fs_err::write(&known_hosts, lines.concat())?;
+        Ok(Self { status, known_hosts })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.status.name
+    }
+
+    /// An address of its subnet that no host has.
+    pub fn vip(&self) -> Ipv4Addr {
+        self.status.vip
+    }
+
+    /// The operator's private key.
+    pub fn key(&self) -> &Path {
+        &self.status.key
+    }
+
+    /// A known_hosts file with the hosts' keys.
+    pub fn known_hosts(&self) -> &Path {
+        &self.known_hosts
+    }
+
+    /// Its hosts.
+    pub fn hosts(&self) -> &[LabHost] {
+        &self.status.hosts
+    }
+
+    /// One host.
+    pub fn host(&self, name: &str) -> Result<&LabHost> {
+        self.status.hosts.iter().find(|host| host.name == name).with_context(|| format!("the lab has no host `{name}`"))
+    }
+
+    /// `barque lab VERB ARGUMENTS`.
+    pub fn verb(&self, verb: &str, arguments: &[&str]) -> Result<Finished> {
+        let mut all = vec!["lab", verb, "--name", &self.status.name];
+        all.extend(arguments);
+        run(barque(), all)
+    }
+
+    /// Runs a shell command as root on a host, from outside of barque's own connections.
+    pub fn shell(&self, host: &str, command: &str) -> Result<Finished> {
+        self.verb("exec", &[host, "--", "sh", "-c", command])
+    }
+
+    /// Standard output of a shell command that must succeed.
+    pub fn get(&self, host: &str, command: &str) -> Result<String> {
+        Ok(self.shell(host, command)?.ok()?.stdout.trim().to_owned())
+    }
+
+    /// Freezes a host.
+    pub fn pause(&self, host: &str) -> Result<()> {
+        self.verb("pause", &[host])?.ok().map(drop)
+    }
+
+    /// Thaws a host.
+    pub fn resume(&self, host: &str) -> Result<()> {
+        self.verb("resume", &[host])?.ok().map(drop)
+    }
+
+    /// Cuts a host's power.
+    pub fn kill(&self, host: &str) -> Result<()> {
+        self.verb("kill", &[host])?.ok().map(drop)
+    }
+
+    /// Boots a host that was killed.
+    pub fn boot(&self, host: &str) -> Result<()> {
+        self.verb("boot", &[host])?.ok().map(drop)
+    }
+
+    /// Removes the lab.
+    pub fn down(&self) -> Result<()> {
+        self.verb("down", &[])?.ok().map(drop)
+    }
+}

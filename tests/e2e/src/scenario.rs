@@ -1,0 +1,112 @@
+//! A scenario: a lab, a cluster file, a state directory, and the program under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::finish;
+use crate::{ClusterFile, Finished, Kubectl, Lab};
+
+/// What one scenario works with. Its lab goes when it is dropped.
+pub struct Scenario {
+    /// The lab.
+    pub lab: Lab,
+    /// Folder of the cluster file, the state and everything else of the scenario.
+    pub folder: tempfile::TempDir,
+    name: String,
+}
+
+impl Scenario {
+    /// Boots a lab with `topology` (TOML); the default one when it is empty.
+    pub fn new(name: &str, topology: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix(&format!("barque-{name}-")).tempdir()?;
+        let lab = Lab::up(name, topology, folder.path())?;
+        Ok(Self { lab, folder, name: name.to_owned() })
+    }
+
+    /// Says what is being checked now, so that a failure shows how far it got.
+    pub fn step(&self, text: &str) {
+        #[expect(clippy::print_stderr, reason = "the scenarios' own progress; the test runner keeps it with the result")]
+        {
+            eprintln!("== {}: {text}", self.name);
+        }
+    }
+
+    /// Path of the cluster file.
+    pub fn cluster_file(&self) -> PathBuf {
+        self.folder.path().join("cluster.yaml")
+    }
+
+    /// Writes the cluster file.
+    pub fn write(&self, file: &ClusterFile) -> Result<()> {
+        fs_err::write(self.cluster_file(), file.text())?;
+        Ok(())
+    }
+
+    /// The program, with this scenario's files.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(barque());
+        command.args(arguments).stdin(Stdio::null());
+        command
+            .env("BARQUE_CLUSTER_FILE", self.cluster_file())
+            .env("BARQUE_IDENTITY", self.folder.path().join("identity.txt"))
+            .env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// Runs `barque` with `arguments`.
+    pub fn barque(&self, arguments: &[&str]) -> Result<Finished> {
+        finish(&mut self.command(arguments))
+    }
+
+    /// Runs `barque up` with the lab's host keys known, plus `arguments`.
+    pub fn up(&self, arguments: &[&str]) -> Result<Finished> {
+        let known = self.lab.known_hosts().display().to_string();
+        let mut all = vec!["up", "--known-hosts", &known];
+        all.extend(arguments);
+        self.barque(&all)
+    }
+
+    /// A `kubectl` that reaches the cluster through its VIP as administrator.
+    pub fn kubectl(&self) -> Result<Kubectl> {
+        let kubeconfig = self.folder.path().join("kubeconfig");
+        self.barque(&["kubeconfig", "--to", &kubeconfig.display().to_string()])?.ok()?;
+        Kubectl::new(&kubeconfig)
+    }
+}
+
+/// The program under test.
+pub(crate) fn barque() -> PathBuf {
+    std::env::var_os("BARQUE_BINARY").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/dist/barque"), PathBuf::from)
+}
+
+/// Asks again until the answer is good or the time is up; the last error is the result.
+pub fn eventually<Answer>(what: &str, limit: Duration, mut ask: impl FnMut() -> Result<Answer>) -> Result<Answer> {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if begun.elapsed() >= limit => {
+                return Err(error).with_context(|| format!("{what}: not within {} s", limit.as_secs()));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(250)),
+        }
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("BARQUE_E2E_KEEP").is_some() {
+            self.step(&format!("kept: `{} lab status --name {}`", barque().display(), self.lab.name()));
+            return;
+        }
+        let _ = self.lab.down();
+    }
+}
+
+/// Fails with `message` unless `condition` holds.
+pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if condition { Ok(()) } else { bail!("{}", message()) }
+}

@@ -1,0 +1,85 @@
+//! Development tasks: `cargo xtask help`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers; what it prints is its product")]
+
+mod ci;
+mod codegen;
+mod deps;
+mod dist;
+mod e2e;
+mod elf;
+mod layers;
+mod metadata;
+mod nextest;
+mod run;
+mod unpack;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks of barque.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every gate: format, lints, tests, documentation, dependencies, generated files, size, end to end
+    Ci {
+        /// Leave out the end-to-end tests
+        #[arg(long)]
+        no_e2e: bool,
+    },
+    /// Check that every crate uses only what its layer allows
+    Deps,
+    /// Write the files that are generated from the code
+    Codegen {
+        /// Change nothing; fail when a file is not up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the static binary into target/dist/barque; print its size and number of crates against the budgets
+    Dist {
+        /// Build faster and bigger, for work with the lab; the size budget does not apply
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Run the tests that need real components and the lab (root)
+    E2e {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+        /// Use target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Take programs out of the bundle that `barque lab artifacts` made
+    Unpack {
+        /// Where to put them
+        folder: PathBuf,
+        /// Their names, such as kubectl
+        #[arg(required = true)]
+        programs: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Ci { no_e2e } => ci::run(!no_e2e),
+        Task::Deps => deps::run(),
+        Task::Codegen { check } => codegen::run(check),
+        Task::Dist { quick } => dist::run(if quick { dist::Profile::Quick } else { dist::Profile::Release }),
+        Task::E2e { filter, no_build } => e2e::run(filter.as_deref(), !no_build).map(|summary| summary.print()),
+        Task::Unpack { folder, programs } => unpack::run(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
