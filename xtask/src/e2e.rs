@@ -1,49 +1,66 @@
 //! Tests with real components and real hosts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::nextest::{self, Summary};
+use crate::nextest::{self, Skips, Summary};
 use crate::run::{self, root};
 use crate::{dist, unpack};
 
 /// Programs that tests start themselves.
 const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl"];
 
-/// Obtains the artifacts, then runs the API tests and the scenarios, one at a time.
+/// The image that tests run in pods.
+const TOOLBOX: &str = "barque.test/toolbox";
+
+/// The suites, each a set of arguments of `cargo nextest run`: the API client, the lab by itself, the scenarios.
+const SUITES: &[&[&str]] = &[
+    &["--package", "barque-kube", "--features", "e2e", "--test", "apiserver"],
+    &["--package", "barque-lab", "--test", "hosts", "--run-ignored", "all"],
+    &["--package", "barque-e2e", "--features", "e2e"],
+];
+
+/// Obtains the artifacts, then runs the suites, one test at a time.
 pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
     if build {
         dist::run(dist::Profile::Quick)?;
     }
     run::check(&mut run::command(dist::binary(), &["lab", "artifacts"]))?;
-    let programs = root().join("target/e2e/bin");
-    unpack::run(&programs, PROGRAMS)?;
+    let folder = root().join("target/e2e");
+    let programs = folder.join("bin");
+    unpack::programs(&programs, PROGRAMS)?;
+    let bundle = unpack::bundle()?;
+    let environment = [
+        ("BARQUE_BINARY", dist::binary()),
+        ("BARQUE_BUNDLE", bundle.clone()),
+        ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
+        ("BARQUE_TEST_BINARIES", programs),
+        ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
+    ];
     let mut summary = Summary::default();
-    let mut failure = None;
-    for package in [["--package", "barque-kube", "--features", "e2e", "--test", "apiserver"].as_slice(), &["--package", "barque-e2e"]] {
-        match suite(package, filter, &programs) {
+    let mut failures = Vec::new();
+    for arguments in SUITES {
+        match suite(arguments, filter, &environment) {
             Ok(part) => summary.extend(part),
-            // The other suite runs all the same: one report of everything that is broken.
-            Err(error) => failure = Some(failure.map_or_else(|| error.to_string(), |text| format!("{text}\n{error}"))),
+            // The others run all the same: one report of everything that is broken.
+            Err(error) => failures.push(error.to_string()),
         }
     }
-    match failure {
-        None => Ok(summary),
-        Some(text) => {
-            summary.print();
-            Err(anyhow::Error::msg(text))
-        }
+    if failures.is_empty() {
+        return Ok(summary);
     }
+    summary.print();
+    bail!("{}", failures.join("\n"))
 }
 
-fn suite(package: &[&str], filter: Option<&str>, programs: &PathBuf) -> Result<Summary> {
+fn suite(arguments: &[&str], filter: Option<&str>, environment: &[(&str, PathBuf)]) -> Result<Summary> {
     let mut command = run::cargo(&["nextest", "run", "--locked", "--profile", "e2e"]);
-    command.args(package);
+    command.args(arguments).envs(environment.iter().cloned()).env("INSTA_UPDATE", "no");
     if let Some(filter) = filter {
-        // A name that only one of the suites knows leaves nothing to do in the other.
+        // A name that only one of the suites knows leaves nothing to do in the others.
         command.args(["--no-tests", "pass", filter]);
     }
-    command.env("BARQUE_BINARY", dist::binary()).env("BARQUE_TEST_BINARIES", programs).env("INSTA_UPDATE", "no");
-    nextest::run(&mut command, filter.is_some())
+    let skips = if filter.is_some() { Skips::Allowed } else { Skips::Forbidden };
+    nextest::run(&mut command, skips)
 }

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         Task::Codegen { check } => codegen::run(check),
         Task::Dist { quick } => dist::run(if quick { dist::Profile::Quick } else { dist::Profile::Release }),
         Task::E2e { filter, no_build } => e2e::run(filter.as_deref(), !no_build).map(|summary| summary.print()),
-        Task::Unpack { folder, programs } => unpack::run(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
+        Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

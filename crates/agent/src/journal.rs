@@ -15,7 +15,7 @@ use barque_host::Prior;
 use barque_model::RunId;
 use barque_plan::{Difference, Resource};
 use fs_err as fs;
-use fs_err::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -94,9 +94,8 @@ struct Entry {
 }
 
 impl Journal {
-    /// Opens or creates the journal of `run`.
+    /// Opens or creates the journal of `run` in a folder that exists.
     pub(crate) fn open(directory: &Path, run: &RunId) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let path = file(directory, run);
         let existing = read(&path)?;
         let open = open_intents(&existing);

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barque_event::Failure;
-use barque_host::{HostContext, clean_leftovers};
+use barque_host::{HostContext, prepare};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,7 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let ServeOptions { context, build_id, stop, abort } = options;
-    clean_leftovers(&context);
+    prepare(&context).map_err(|error| ServeError::Journal(io::Error::other(error)))?;
     store::clean(&context);
     let hello = Hello { protocol: PROTOCOL, build_id, boot_id: context.boot_id().to_owned() };
     let session = Arc::new(Session::begin(context).map_err(ServeError::Journal)?);

@@ -13,7 +13,7 @@ use barque_host::{BlobState, HostContext, HostError, blob_state, disk_space, rec
 use barque_model::Digest;
 use barque_plan::Blob;
 use fs_err as fs;
-use fs_err::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use sha2::Digest as _;
 use tokio::sync::mpsc;
 
@@ -83,7 +83,6 @@ fn no_space(context: &HostContext, blob: Blob) -> HostError {
 
 fn receive_inner(context: &HostContext, blob: Blob, compressed_size: u64, chunks: mpsc::Receiver<Chunk>) -> Result<(), ReceiveError> {
     let store = context.store();
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&store)?;
     let free = disk_space(context, barque_host::STORE_DIRECTORY).free_bytes;
     if free < blob.size.saturating_add(RESERVE) {
         return Err(no_space(context, blob).into());

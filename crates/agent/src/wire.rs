@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _
 /// Version of frames and messages. Client and agent are the same build, so no other is ever understood.
 pub const PROTOCOL: u32 = 1;
 /// Longest body. Files' contents and lists of resources stay far below.
-pub const MAXIMUM_BODY: usize = 64 << 20;
+pub(crate) const MAXIMUM_BODY: usize = 64 << 20;
 /// Length of the chunks in which blobs travel.
 pub const CHUNK: usize = 1 << 20;
 /// The first word of the first line.
@@ -23,7 +23,7 @@ const HEADER: usize = 5;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FrameKind {
+pub(crate) enum FrameKind {
     /// Agent to client, once, after the first line.
     Greeting,
     /// Client to agent.
@@ -55,13 +55,13 @@ impl FrameKind {
 
 /// One frame.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// What it is.
-    pub kind: FrameKind,
+    pub(crate) kind: FrameKind,
     /// The request that it belongs to.
-    pub id: u32,
+    pub(crate) id: u32,
     /// Its content.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl fmt::Debug for Frame {
@@ -92,7 +92,7 @@ pub enum WireError {
 }
 
 /// Writes a frame; does not flush.
-pub async fn write_frame(output: &mut (impl AsyncWrite + Unpin), frame: &Frame) -> Result<(), WireError> {
+pub(crate) async fn write_frame(output: &mut (impl AsyncWrite + Unpin), frame: &Frame) -> Result<(), WireError> {
     let length = frame.body.len() + HEADER;
     if frame.body.len() > MAXIMUM_BODY {
         return Err(WireError::Length(length));
@@ -107,7 +107,7 @@ pub async fn write_frame(output: &mut (impl AsyncWrite + Unpin), frame: &Frame) 
 }
 
 /// Reads a frame; `None` when the pipe ended before it.
-pub async fn read_frame(input: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, WireError> {
+pub(crate) async fn read_frame(input: &mut (impl AsyncRead + Unpin)) -> Result<Option<Frame>, WireError> {
     let mut length = [0; 4];
     match read_up_to(input, &mut length).await? {
         0 => return Ok(None),
@@ -172,7 +172,7 @@ impl Hello {
 }
 
 /// Reads lines until the agent's first; answers with what came instead when it does not come.
-pub async fn read_hello(input: &mut (impl AsyncBufRead + Unpin)) -> Result<Hello, Vec<String>> {
+pub(crate) async fn read_hello(input: &mut (impl AsyncBufRead + Unpin)) -> Result<Hello, Vec<String>> {
     let mut noise = Vec::new();
     let mut room = NOISE_LIMIT;
     while room > 0 {

@@ -55,11 +55,14 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
         build_id: BUILD_ID.to_owned(),
         known_hosts: Vec::new(),
         accept_new_host_keys: false,
+        ssh_config: true,
         ssh_agent: None,
         home,
         transport: None,
         sudo_password: None,
+        runtime_directory: variable("XDG_RUNTIME_DIR").map_or_else(|| "/tmp".into(), PathBuf::from),
         prompt: Arc::new(TerminalPrompt),
+        ask_password: Arc::new(TerminalPrompt),
         break_lock: false,
     })
 }
@@ -68,6 +71,15 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
 pub(crate) fn cache(home: Option<&PathBuf>) -> PathBuf {
     let base = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cache")));
     base.unwrap_or_else(|| "/var/cache".into()).join("barque")
+}
+
+/// Where labs and what they share are kept: `$XDG_STATE_HOME/barque/labs` (or below `~/.local/state`), and [`cache`].
+#[cfg(feature = "lab")]
+pub(crate) fn lab_folders() -> crate::commands::lab::LabFolders {
+    let home = variable("HOME").map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(".local/state")));
+    let labs = state.unwrap_or_else(|| "/var/lib".into()).join("barque/labs");
+    crate::commands::lab::LabFolders { labs, cache: cache(home.as_ref()) }
 }
 
 /// An environment variable, when it is set and not empty.

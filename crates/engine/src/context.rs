@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use barque_model::{Cluster, Release, TransportKind};
-use barque_spec::{Known, Loaded};
+use barque_spec::{Findings, Known, Loaded};
 use barque_transport::Prompt;
 use secrecy::SecretString;
 
@@ -73,7 +73,7 @@ pub struct Context {
     /// Versions of its components.
     pub release: Release,
     /// What the file's reader found odd but not wrong.
-    pub warnings: Vec<String>,
+    pub warnings: Findings,
 }
 
 impl Context {
@@ -82,10 +82,12 @@ impl Context {
         let path = &options.cluster_file;
         let text = fs_err::read_to_string(path).map_err(|source| EngineError::ClusterFile { path: path.clone(), source })?;
         let loaded = parse(&text, path)?;
-        let cluster = loaded.cluster;
+        let mut cluster = loaded.cluster;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        barque_spec::resolve_key_paths(&mut cluster, directory, options.home.as_deref());
         let release = barque_catalog::release(&cluster.kubernetes)
             .map_err(|source| EngineError::Release { version: cluster.kubernetes, source })?;
-        let beside = path.parent().unwrap_or(Path::new("")).join(".barque").join(cluster.name.as_str());
+        let beside = directory.join(".barque").join(cluster.name.as_str());
         let state = options.state.clone().unwrap_or(beside);
         Ok(Self { text, state, release, warnings: loaded.warnings, cluster, options })
     }

@@ -96,7 +96,7 @@ impl Runner {
                 Ok(StepOutcome::Changed)
             }
             Action::ClusterGate { gate, timeout_seconds } => {
-                self.kube(KubeCall::Gate { gate: gate.clone(), timeout_seconds: *timeout_seconds }).await?;
+                self.kube(KubeCall::Gate { gate: gate.clone(), timeout: Duration::from_secs(u64::from(*timeout_seconds)) }).await?;
                 Ok(StepOutcome::Holds)
             }
         }
@@ -175,9 +175,14 @@ impl Runner {
         let mut last = Failure::new("no master is connected").with_hint("run `barque status` to see which masters answer");
         for (host, access) in &self.masters {
             let Some(agent) = self.agents.get(host) else { continue };
+            // A gate may wait for minutes: only a master whose API server answers is asked for one.
+            if let Err(failure) = agent.kube(access.clone(), KubeCall::Ready).await {
+                last = Failure { host: Some(host.clone()), ..failure.into() };
+                continue;
+            }
             match agent.kube(access.clone(), call.clone()).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => last = Failure { host: Some(host.clone()), ..failure },
+                Err(failure) => last = Failure { host: Some(host.clone()), ..failure.into() },
             }
         }
         Err(last)

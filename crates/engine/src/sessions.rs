@@ -1,11 +1,11 @@
 //! Connections to hosts: one SSH connection and one agent process each.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use barque_agent::AgentClient;
-use barque_event::EventKind;
+use barque_event::{EventKind, Failure};
 use barque_model::{Host, HostName, Sudo};
 use barque_store::StateDirectory;
 use barque_transport::{Connection, Escalation, Executable, HostKeyPolicy, Settings, SshConfig, SshTransport, Transport, launch};
@@ -14,6 +14,12 @@ use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
 use crate::{Context, EngineError, Events};
+
+/// Lines of an agent's standard error that are kept.
+const TAIL_LINES: usize = 20;
+
+/// How long the end of the agents is waited for.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// A host that cannot be used, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,9 +104,11 @@ impl Sessions {
     }
 
     /// Lets the agents end and closes the connections.
+    ///
+    /// An agent brings what it wrote to the disk before it ends. Its host does that without this side, so nobody waits for it long.
     pub async fn close(self) {
         let Self { agents, connections } = self;
-        drop(agents);
+        let _still_syncing = tokio::time::timeout(CLOSING, join_all(agents.into_values().map(AgentClient::close))).await;
         join_all(connections.into_iter().map(Connection::close)).await;
     }
 }
@@ -149,19 +157,29 @@ async fn connect_one(
     let launched = launch(connection.as_ref(), executable, &["agent"], &escalation).await;
     let launched = launched.map_err(|error| problem(chain(&error), Vec::new(), error.hint()))?;
     let process = launched.process;
-    tokio::spawn(keep_quiet(process.stderr));
-    let started = AgentClient::start(process.stdout, process.stdin, build).await;
-    let (agent, _hello) = started.map_err(|error| problem(chain(&error), Vec::new(), None))?;
+    let tail = Arc::new(Mutex::new(VecDeque::new()));
+    tokio::spawn(keep_tail(process.stderr, Arc::clone(&tail)));
+    let last_lines = move || tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    let started = AgentClient::start(process.stdout, process.stdin, build, Arc::new(last_lines)).await;
+    let (agent, _hello) = started.map_err(|error| {
+        let failure = Failure::from(error);
+        problem(failure.message, failure.output, failure.hint)
+    })?;
     // The agent's end shows on its streams; the exit status adds nothing while it lives.
     tokio::spawn(process.exit.wait());
     Ok(Connected { agent, connection })
 }
 
-/// An agent's own log lines go to the developers' log.
-async fn keep_quiet(stderr: impl AsyncRead + Unpin) {
+/// Keeps the last lines of an agent's standard error, for the message when its connection is lost.
+async fn keep_tail(stderr: impl AsyncRead + Unpin, tail: Arc<Mutex<VecDeque<String>>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         tracing::debug!(target: "barque::agent", "{line}");
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.len() == TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(line);
     }
 }
 

@@ -212,5 +212,5 @@ async fn api_status(cluster: &Cluster, sessions: &Sessions, vault: &Vault) -> Ap
     let Some(agent) = from else { return ApiStatus { url, ready: false, message: Some("no host could be asked".into()) } };
     let probe = barque_plan::Probe::ApiReady { server: url.clone(), authority: material::authority(vault) };
     let answer = agent.probe(probe, std::time::Duration::from_secs(3), std::time::Duration::from_millis(200)).await;
-    ApiStatus { url, ready: answer.is_ok(), message: answer.err().map(|failure| failure.message) }
+    ApiStatus { url, ready: answer.is_ok(), message: answer.err().map(|failure| failure.to_string()) }
 }

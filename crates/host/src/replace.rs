@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use fs_err::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::context::HostContext;
 use crate::error::HostError;
@@ -87,11 +87,11 @@ pub(crate) fn make_directory(path: &Path, mode: u32) -> Result<(), HostError> {
         return Ok(());
     }
     make_parents(path)?;
-    match fs::DirBuilder::new().mode(mode).create(path) {
+    match std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode).create(path) {
         // The umask may have taken bits away.
         Ok(()) => fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(HostError::io("make the directory", path, error)),
     }
     Ok(())
 }

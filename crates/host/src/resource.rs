@@ -89,8 +89,3 @@ fn apply_file(context: &HostContext, resource: &Resource, content: Option<&Secre
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T, HostError>>) -> Result<T, HostError> {
     task.await.map_err(std::io::Error::other)?
 }
-
-/// Removes what a killed run may have left behind outside of the journal.
-pub fn clean_leftovers(context: &HostContext) {
-    package::clean(context);
-}

@@ -47,7 +47,18 @@ fn tell(notice: &Notice) {
 fn ssh(status: &LabStatus, known_hosts: &Path, user: &str, host: &HostStatus, command: &str) -> Output {
     std::fs::write(known_hosts, status.known_hosts()).unwrap();
     Command::new("ssh")
-        .args(["-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes"])
+        .args([
+            "-F",
+            "none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=5",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+        ])
         .arg("-o")
         .arg(format!("UserKnownHostsFile={}", known_hosts.display()))
         .arg("-i")
@@ -80,13 +91,25 @@ fn left_over(status: &LabStatus) -> Vec<String> {
     let mut found = Vec::new();
     for list in lists {
         let output = text(&Command::new(list[0]).args(&list[1..]).output().unwrap());
-        found.extend(output.lines().filter(|line| line.contains(&format!("{}-", status.name)) || line.contains(&format!("{}_", status.name))).map(str::to_owned));
+        found.extend(
+            output
+                .lines()
+                .filter(|line| line.contains(&format!("{}-", status.name)) || line.contains(&format!("{}_", status.name)))
+                .map(str::to_owned),
+        );
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     found.extend(mounts.lines().filter(|line| line.contains(status.directory.to_str().unwrap())).map(str::to_owned));
     let groups = Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-name", &format!("lab-{}-*", status.name)]).output().unwrap();
     found.extend(text(&groups).lines().map(str::to_owned));
-    found.extend(status.hosts.iter().filter_map(|host| host.pid).filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).map(|pid| format!("pid {pid}")));
+    found.extend(
+        status
+            .hosts
+            .iter()
+            .filter_map(|host| host.pid)
+            .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
+            .map(|pid| format!("pid {pid}")),
+    );
     found
 }
 
@@ -185,11 +208,9 @@ fn two_hosts_from_boot_to_removal() {
 #[ignore = "needs root, systemd-nspawn and mmdebstrap"]
 fn special_hosts_beside_another_lab() {
     let (guard, beside) = (Guard::new("b"), Guard::new("c"));
-    let up = guard.up(
-        "[[hosts]]\nname = 'small'\ntmpfs = [{ path = '/var/lib/etcd', size = '1M' }]\nhostname_resolvable = false\n\
+    let up = guard.up("[[hosts]]\nname = 'small'\ntmpfs = [{ path = '/var/lib/etcd', size = '1M' }]\nhostname_resolvable = false\n\
          os_release = { id = 'alpine', version_id = '3.20' }\n\
-         [[hosts]]\nname = 'strict'\nno_root_login = true\nuser = { name = 'ops', password = 'a pass' }\n",
-    );
+         [[hosts]]\nname = 'strict'\nno_root_login = true\nuser = { name = 'ops', password = 'a pass' }\n");
     let other = beside.up("[[hosts]]\nname = 'small'\n");
     assert_ne!(up.subnet, other.subnet);
     let lab = &guard.lab;
@@ -203,7 +224,8 @@ fn special_hosts_beside_another_lab() {
 
     let known_hosts = guard.folder.path().join("known_hosts");
     assert!(!ssh(&up, &known_hosts, "root", strict, "true").status.success());
-    let id = ssh(&up, &known_hosts, "ops", strict, "id -un; sudo -n true 2>/dev/null || echo refused; echo 'a pass' | sudo -S -p '' id -un");
+    let id =
+        ssh(&up, &known_hosts, "ops", strict, "id -un; sudo -n true 2>/dev/null || echo refused; echo 'a pass' | sudo -S -p '' id -un");
     assert_eq!(text(&id), "ops\nrefused\nroot", "{id:?}");
     let record = std::fs::read_to_string(up.directory.join("state.json")).unwrap();
     assert!(!record.contains("a pass"), "the password was written down");

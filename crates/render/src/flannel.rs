@@ -1,5 +1,7 @@
 //! flanneld in kube mode, and the CNI configuration that goes with it.
 
+use std::fmt::Write as _;
+
 use barque_model::{Cluster, Component, FlannelBackend, Host, HostFile, KubeProxyMode};
 use serde_json::{Value, json};
 
@@ -65,7 +67,7 @@ fn conflist(cluster: &Cluster) -> Value {
 pub(crate) fn files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
     let environment_file = format!("{KUBERNETES}/flanneld.env");
     let mut environment = args(cluster, host).environment_file("ARGS");
-    environment.push_str(&format!("NODE_NAME={}\n", host.name));
+    let _ = writeln!(environment, "NODE_NAME={}", host.name);
     let unit = Service {
         component: Component::Flanneld,
         description: "flannel pod network",

@@ -18,7 +18,7 @@ pub(crate) fn files(cluster: &Cluster) -> Vec<HostFile> {
     };
     // `-S` gives Debian's unit its master socket; the unit would set it itself if this file did not.
     let mut environment = Args::new().merged(cluster, Component::Haproxy).environment_file("EXTRAOPTS");
-    environment = environment.replacen("EXTRAOPTS=\"", "EXTRAOPTS=\"-S /run/haproxy-master.sock ", 1);
+    environment = environment.replacen("EXTRAOPTS=\"", "EXTRAOPTS=\"-S /run/haproxy-master.sock ", 1).replace(" \"\n", "\"\n");
     let drop_in = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nEnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
     let bind = if balancer.vip.is_ipv6() { format!("[::]:{} v4v6", balancer.port) } else { format!("*:{}", balancer.port) };
     vec![
@@ -46,7 +46,8 @@ global
     chroot /var/lib/haproxy
     user haproxy
     group haproxy
-    maxconn 40000
+    # Half of these are connections, some 50000. No `maxconn`: haproxy would refuse to start on a host whose own limit is lower.
+    fd-hard-limit 100000
     # barque takes a master out of balance here before it restarts it: `set server {BACKEND}/HOST state drain`.
     stats socket /run/haproxy/admin.sock mode 600 level admin
     # After a reload the old process lives as long as its connections, and watches last for hours.

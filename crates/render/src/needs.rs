@@ -1,6 +1,6 @@
 //! Programs, packages and images that a host needs.
 
-use barque_model::{Cluster, Component, Host, KubeProxyMode, Release, Role, Version};
+use barque_model::{Cluster, Component, Host, Release, Role, Version};
 
 use crate::paths::CNI_BINARIES;
 
@@ -63,17 +63,17 @@ pub fn binaries(release: &Release, host: &Host) -> Vec<BinaryNeed> {
     needs
 }
 
-/// Distribution packages of `host`: the balancers' programs, and on nodes the packet filter that kube-proxy, flanneld and portmap call.
-pub fn packages(cluster: &Cluster, host: &Host) -> Vec<&'static str> {
+/// Distribution packages of `host`: the balancers' programs, and on nodes the programs of both packet filters.
+///
+/// Both whatever the mode: kube-proxy, flanneld and portmap use the one they are told to, but flanneld 0.28 first removes its rules from the
+/// other one and exits when it lacks that one's program.
+pub fn packages(_cluster: &Cluster, host: &Host) -> Vec<&'static str> {
     let mut names = Vec::new();
     if host.runs(Component::Haproxy) {
         names.extend(["haproxy", "keepalived"]);
     }
     if host.is_node() {
-        names.push(match cluster.network.kube_proxy_mode {
-            KubeProxyMode::Nftables => "nftables",
-            KubeProxyMode::Iptables => "iptables",
-        });
+        names.extend(["iptables", "nftables"]);
     }
     names
 }

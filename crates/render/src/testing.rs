@@ -1,7 +1,7 @@
 //! The cluster that tests render: seven hosts, as in the demo.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use barque_model::{
     Cluster, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Release, Role, Runtime,
@@ -16,7 +16,7 @@ fn host(name: &str, address: &str, roles: &[Role]) -> Host {
     Host {
         name: name.parse().unwrap(),
         address: address.parse().unwrap(),
-        roles: BTreeSet::from_iter(roles.iter().copied()),
+        roles: roles.iter().copied().collect(),
         ssh: Ssh {
             address: address.into(),
             user: "root".into(),

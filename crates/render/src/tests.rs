@@ -87,7 +87,7 @@ fn needs_of_one_host_of_each_role() {
 #[test]
 fn cluster_objects() {
     let objects = objects(&cluster(), &release());
-    let show = |list: &[Value]| list.iter().map(|object| format!("{object:#}\n")).collect::<String>();
+    let show = |list: &[Value]| list.iter().map(|object| format!("{object:#}")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!("objects-bootstrap", show(&objects.bootstrap));
     insta::assert_snapshot!("objects-dns", show(&objects.dns));
     for object in objects.bootstrap.iter().chain(&objects.dns) {
@@ -108,7 +108,7 @@ fn every_file_that_takes_comments_says_who_manages_it() {
         let is_json = file.path.contains("net-conf.json") || file.path.ends_with(".conflist");
         assert_eq!(text.matches(RUN_MARKER).count(), usize::from(!is_json), "{}", file.path);
         assert!(text.ends_with('\n') && !file.sensitive, "{}", file.path);
-        let first = if text.starts_with("#!") { 1 } else { 0 };
+        let first = usize::from(text.starts_with("#!"));
         assert!(is_json || text.lines().nth(first).unwrap().starts_with("# Managed by barque"), "{}", file.path);
     }
 }
@@ -264,16 +264,17 @@ fn masters_are_tainted_unless_they_are_nodes_too() {
 #[test]
 fn the_packet_filter_is_the_same_everywhere() {
     let mut cluster = cluster();
-    for (mode, package, nft) in [(KubeProxyMode::Nftables, "nftables", true), (KubeProxyMode::Iptables, "iptables", false)] {
+    for (mode, word, nft) in [(KubeProxyMode::Nftables, "nftables", true), (KubeProxyMode::Iptables, "iptables", false)] {
         cluster.network.kube_proxy_mode = mode;
         let node = host(&cluster, "n1");
-        assert_eq!(packages(&cluster, node), [package]);
+        // flanneld needs the program of the mode it is not in, too.
+        assert_eq!(packages(&cluster, node), ["iptables", "nftables"]);
         assert_eq!(crate::kubelet::config(&cluster, node)["makeIPTablesUtilChains"], !nft);
-        assert_eq!(crate::kube_proxy::config(&cluster, node)["mode"], package);
+        assert_eq!(crate::kube_proxy::config(&cluster, node)["mode"], word);
         let net_conf = content(&cluster, "n1", Component::Flanneld, "/etc/kube-flannel/net-conf.json");
         assert!(net_conf.contains(&format!("\"EnableNFTables\": {nft}")), "{net_conf}");
         let conflist = content(&cluster, "n1", Component::Flanneld, "/etc/cni/net.d/10-flannel.conflist");
-        assert!(conflist.contains(&format!("\"backend\": \"{package}\"")), "{conflist}");
+        assert!(conflist.contains(&format!("\"backend\": \"{word}\"")), "{conflist}");
     }
 }
 

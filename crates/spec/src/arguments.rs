@@ -15,8 +15,9 @@ pub(crate) fn resolve(section: Located<ExtraArgsEntry>, report: &mut Report) -> 
         let Some(flags) = flags.located(section.place) else { continue };
         let mut accepted = BTreeMap::new();
         for (name, value) in flags.value {
+            let place = value.key.unwrap_or(flags.place);
             let Some(value) = value.located(flags.place) else { continue };
-            check(component, &name, &value.value.0, value.place, report);
+            check(component, &name, &value.value.0, place, report);
             accepted.insert(name, value.value.0);
         }
         if !accepted.is_empty() {
@@ -44,7 +45,11 @@ fn check(component: Component, name: &str, value: &str, place: Place, report: &m
     // pflag takes an underscore for a hyphen.
     let normal = name.replace('_', "-");
     if let Some((_, _, reason)) = OWNED.iter().find(|(owner, flag, _)| *owner == component && *flag == normal) {
-        report.error(place, format!("flag `{name}` of {component} belongs to barque: {reason}"), "remove it; docs/cluster-file.md lists the flags that barque owns");
+        report.error(
+            place,
+            format!("flag `{name}` of {component} belongs to barque: {reason}"),
+            "remove it; docs/cluster-file.md lists the flags that barque owns",
+        );
         return;
     }
     if component == Component::KubeProxy && !PROXY_FLAGS.contains(&normal.as_str()) {

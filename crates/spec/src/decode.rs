@@ -16,7 +16,7 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Option<T> {
 #[derive(Clone, Copy)]
 struct Tree<'tree>(&'tree Node);
 
-impl<'de> IntoDeserializer<'de> for Tree<'_> {
+impl IntoDeserializer<'_> for Tree<'_> {
     type Deserializer = Self;
     fn into_deserializer(self) -> Self {
         self
@@ -58,7 +58,12 @@ impl<'de> Deserializer<'de> for Tree<'_> {
         }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         match &self.0.content {
             Content::Scalar(scalar) => {
                 let word: StrDeserializer<'_, Error> = scalar.text.as_str().into_deserializer();
@@ -74,13 +79,13 @@ impl<'de> Deserializer<'de> for Tree<'_> {
     }
 }
 
-/// Line, column, width and value of a node, in this order.
+/// Place of a node, place of its key (or its own again), and its value, in this order.
 struct WithPlace<'tree> {
     node: &'tree Node,
     next: usize,
 }
 
-const NAMES: [&str; 4] = ["line", "column", "width", "value"];
+const NAMES: [&str; 7] = ["line", "column", "width", "keyLine", "keyColumn", "keyWidth", "value"];
 
 impl<'de> MapAccess<'de> for WithPlace<'_> {
     type Error = Error;
@@ -94,11 +99,15 @@ impl<'de> MapAccess<'de> for WithPlace<'_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         self.next += 1;
         let place = self.node.place;
+        let key = self.node.key.unwrap_or(place);
         let number = |value: u32| -> U32Deserializer<Error> { value.into_deserializer() };
         match self.next {
             1 => seed.deserialize(number(place.line)),
             2 => seed.deserialize(number(place.column)),
             3 => seed.deserialize(number(place.width)),
+            4 => seed.deserialize(number(key.line)),
+            5 => seed.deserialize(number(key.column)),
+            6 => seed.deserialize(number(key.width)),
             _ => seed.deserialize(Tree(self.node)),
         }
     }

@@ -22,11 +22,13 @@ pub(crate) struct Field<T> {
     pub(crate) value: Option<T>,
     /// Its place; `None` when the field is not in the file.
     pub(crate) place: Option<Place>,
+    /// Place of its key; that of the value when it has none (an entry of a list).
+    pub(crate) key: Option<Place>,
 }
 
 impl<T> Default for Field<T> {
     fn default() -> Self {
-        Self { value: None, place: None }
+        Self { value: None, place: None, key: None }
     }
 }
 
@@ -58,7 +60,7 @@ impl<T: DeserializeOwned> Field<T> {
 
 /// A default for `serde`.
 pub(crate) fn default<T, U: Into<T>>(value: U) -> Field<T> {
-    Field { value: Some(value.into()), place: None }
+    Field { value: Some(value.into()), place: None, key: None }
 }
 
 /// A section of which every field has its default.
@@ -88,14 +90,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_struct(FIELD, &["line", "column", "width", "value"], self)
+        deserializer.deserialize_struct(FIELD, &["place", "key", "value"], self)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut number = || -> Result<u32, A::Error> { map.next_entry::<String, u32>().map(|entry| entry.map_or(1, |(_, number)| number)) };
         let place = Place { line: number()?, column: number()?, width: number()? };
+        let key = Place { line: number()?, column: number()?, width: number()? };
         let value = map.next_entry::<String, T>().ok().flatten().map(|(_, value)| value);
-        Ok(Field { value, place: Some(place) })
+        Ok(Field { value, place: Some(place), key: Some(key) })
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) struct Spec {
     pub(crate) network: Field<NetworkEntry>,
     /// Shared settings of the hosts with role `loadBalancer`: required when there are any, refused when there are none. Without it the first master is the API's endpoint.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(extend("x-default" = "none"))]
     pub(crate) load_balancer: Field<Balancer>,
     /// Container runtime (containerd).
     #[serde(default, skip_serializing_if = "Field::is_absent")]
@@ -77,6 +78,7 @@ pub(crate) struct Spec {
     pub(crate) extra_sans: Field<Vec<Field<String>>>,
     /// More flags per component; they override barque's own, except those that barque must own.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(extend("x-default" = "none"))]
     pub(crate) extra_args: Field<ExtraArgsEntry>,
     /// How large logs may grow.
     #[serde(default, skip_serializing_if = "Field::is_absent")]

@@ -22,6 +22,7 @@ pub(crate) struct HostEntry {
     pub(crate) roles: Field<Vec<Field<RoleWord>>>,
     /// How this host is reached by SSH, where it differs from `spec.ssh`.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(extend("x-default" = "`spec.ssh`"))]
     pub(crate) ssh: Field<HostSsh>,
     /// Node labels, key to value. Only hosts with role `master` or `node` are nodes.
     #[serde(default, skip_serializing_if = "Field::is_absent")]

@@ -128,7 +128,7 @@ impl JsonSchema for VridText {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer"], "minimum": 1, "maximum": 255 })
+        json_schema!({ "type": ["string", "integer"] })
     }
 }
 
@@ -160,7 +160,7 @@ pub(crate) struct KubeletEntry {
     pub(crate) max_pods: Field<u32>,
     /// Processes and threads per pod at most.
     #[serde(default = "pod_pids")]
-    #[schemars(range(min = 64, max = 4194304), extend("x-unit" = "processes"))]
+    #[schemars(range(min = 64, max = 4_194_304), extend("x-unit" = "processes"))]
     pub(crate) pod_pids_limit: Field<u32>,
     /// Resources kept from pods for the system: `cpu`, `memory`, `ephemeral-storage` or `pid`, to a quantity. Those not named keep their default; 0 reserves none.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
@@ -212,7 +212,7 @@ pub(crate) struct Logs {
     pub(crate) audit_max_backups: Field<u32>,
     /// Size of one audit log file.
     #[serde(default = "audit_size")]
-    #[schemars(range(min = 1, max = 102400), extend("x-unit" = "MB"))]
+    #[schemars(range(min = 1, max = 102_400), extend("x-unit" = "MB"))]
     pub(crate) audit_max_size_mb: Field<u32>,
 }
 

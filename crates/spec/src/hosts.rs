@@ -80,7 +80,7 @@ pub(crate) fn drafts(entries: Vec<Field<HostEntry>>, list: Place, defaults: SshD
 
 fn draft(entry: Located<HostEntry>, defaults: &ssh::Defaults, report: &mut Report) -> Draft {
     let Located { value: entry, place } = entry;
-    let name = entry.name.located(place).and_then(|name| host_name(name, report));
+    let name = entry.name.located(place).and_then(|name| host_name(&name, report));
     let address = entry.address.located(place).and_then(|address| host_address(&address, report));
     let roles = entry.roles.located(place).and_then(|roles| role_set(roles, report));
     let ssh = ssh::resolve(entry.ssh, place, address.map(|address| address.value), defaults, report);
@@ -91,7 +91,7 @@ fn draft(entry: Located<HostEntry>, defaults: &ssh::Defaults, report: &mut Repor
     Draft { name, address, roles, ssh, labels, taints }
 }
 
-fn host_name(name: Located<String>, report: &mut Report) -> Option<Located<HostName>> {
+fn host_name(name: &Located<String>, report: &mut Report) -> Option<Located<HostName>> {
     match name.value.parse() {
         Ok(value) => Some(Located { value, place: name.place }),
         Err(error) => {
@@ -167,12 +167,13 @@ fn label_map(map: Located<BTreeMap<String, Field<String>>>, is_node: bool, repor
     }
     let mut result = BTreeMap::new();
     for (key, field) in map.value {
-        let Some(value) = field.located(map.place) else { continue };
+        let key_place = field.key.unwrap_or(map.place);
         if let Some(fault) = labels::key_fault(&key) {
-            report.error(value.place, format!("label key `{key}` {fault}"), labels::KEY_HINT);
+            report.error(key_place, format!("label key `{key}` {fault}"), labels::KEY_HINT);
         } else if labels::KUBELET_OWN.contains(&key.as_str()) {
-            report.error(value.place, format!("label `{key}` is set by kubelet itself"), "remove it");
+            report.error(key_place, format!("label `{key}` is set by kubelet itself"), "remove it");
         }
+        let Some(value) = field.located(map.place) else { continue };
         if let Some(fault) = labels::value_fault(&value.value) {
             report.error(value.place, format!("label value `{}` {fault}", value.value), labels::VALUE_HINT);
         }
@@ -189,7 +190,9 @@ fn taint_list(list: Located<Vec<Field<TaintEntry>>>, is_node: bool, is_master: b
     let mut taints: Vec<Taint> = Vec::new();
     for entry in list.value {
         let Some(Located { value: entry, place }) = entry.located(list.place) else { continue };
-        let (Some(key), Some(value), Some(effect)) = (entry.key.located(place), entry.value.located(place), entry.effect.value) else { continue };
+        let (Some(key), Some(value), Some(effect)) = (entry.key.located(place), entry.value.located(place), entry.effect.value) else {
+            continue;
+        };
         if let Some(fault) = labels::key_fault(&key.value) {
             report.error(key.place, format!("taint key `{}` {fault}", key.value), labels::KEY_HINT);
         }

@@ -1,11 +1,9 @@
 //! Syntax of label keys and values (Kubernetes: "Labels and Selectors", syntax and character set).
 
 /// What a key looks like.
-pub(crate) const KEY_HINT: &str =
-    "a key is `name` or `prefix/name`: the name 1 to 63 of letters, digits, `-`, `_`, `.`, with a letter or digit at both ends; the prefix a DNS name";
+pub(crate) const KEY_HINT: &str = "a key is `name` or `prefix/name`: the name 1 to 63 of letters, digits, `-`, `_`, `.`, with a letter or digit at both ends; the prefix a DNS name";
 /// What a value looks like.
-pub(crate) const VALUE_HINT: &str =
-    "a value is empty or 1 to 63 of letters, digits, `-`, `_`, `.`, with a letter or digit at both ends";
+pub(crate) const VALUE_HINT: &str = "a value is empty or 1 to 63 of letters, digits, `-`, `_`, `.`, with a letter or digit at both ends";
 /// Labels that kubelet sets and would set back.
 pub(crate) const KUBELET_OWN: [&str; 3] = ["kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"];
 

@@ -1,5 +1,6 @@
 //! The address plan, and what it must not collide with.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use barque_model::{Network, PortRange};
@@ -31,8 +32,8 @@ pub(crate) fn resolve(
 ) -> Option<Network> {
     let Located { value: entry, place } = section;
     let explicit = entry.service_cidr.place.or(entry.pod_cidr.place).unwrap_or(place);
-    let pods = entry.pod_cidr.located(place).and_then(|text| range(text, report));
-    let services = entry.service_cidr.located(place).and_then(|text| range(text, report));
+    let pods = entry.pod_cidr.located(place).and_then(|text| range(&text, report));
+    let services = entry.service_cidr.located(place).and_then(|text| range(&text, report));
     for (range, name) in [(pods, "pod"), (services, "service")] {
         if let Some(range) = range {
             check_usable(range, name, report);
@@ -67,7 +68,7 @@ pub(crate) fn resolve(
     })
 }
 
-fn range(text: Located<String>, report: &mut Report) -> Option<Located<Ipv4Net>> {
+fn range(text: &Located<String>, report: &mut Report) -> Option<Located<Ipv4Net>> {
     match cidr::parse(&text.value) {
         Ok(value) => Some(Located { value, place: text.place }),
         Err(error) => {
@@ -80,7 +81,7 @@ fn range(text: Located<String>, report: &mut Report) -> Option<Located<Ipv4Net>>
 /// Ranges that no pod or service can be reached in (RFC 6890).
 fn check_usable(range: Located<Ipv4Net>, name: &str, report: &mut Report) {
     let special = [
-        (Ipv4Addr::new(0, 0, 0, 0), 8, "this network"),
+        (Ipv4Addr::UNSPECIFIED, 8, "this network"),
         (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
         (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local"),
         (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and reserved"),
@@ -135,7 +136,7 @@ fn check_blocks(pods: Ipv4Net, prefix: Located<u8>, hosts: &[Draft], max_pods: O
     let nodes = hosts.iter().filter(|host| host.has(barque_model::Role::Master) || host.has(barque_model::Role::Node)).count();
     let blocks = 1_usize << (prefix.value - first);
     if nodes > blocks {
-        let message = format!("the pod range {pods} has {blocks} blocks of /{}, and {nodes} hosts need one each", prefix.value);
+        let message = format!("{nodes} hosts need a block of /{} each, and the pod range {pods} has {blocks}", prefix.value);
         report.error(prefix.place, message, "make `podCidr` larger or `nodePrefix` longer");
     }
     let room = (1_u32 << (32 - prefix.value)) - RESERVED_PER_BLOCK;
@@ -145,7 +146,13 @@ fn check_blocks(pods: Ipv4Net, prefix: Located<u8>, hosts: &[Draft], max_pods: O
     }
 }
 
-fn node_ports(field: Field<Text>, parent: Place, hosts: &[Draft], balancer_port: Option<Located<u16>>, report: &mut Report) -> Option<PortRange> {
+fn node_ports(
+    field: Field<Text>,
+    parent: Place,
+    hosts: &[Draft],
+    balancer_port: Option<Located<u16>>,
+    report: &mut Report,
+) -> Option<PortRange> {
     let text = field.located(parent)?;
     let range = match ports::range(&text.value.0) {
         Ok(range) => range,
@@ -160,8 +167,9 @@ fn node_ports(field: Field<Text>, parent: Place, hosts: &[Draft], balancer_port:
             report.error(text.place, message, "choose a range without it, such as 30000-32767");
         }
     }
+    let mut reported = BTreeSet::new();
     for host in hosts {
-        if let Some(ssh) = host.ssh.as_ref().filter(|ssh| ports::contains(range, ssh.port)) {
+        if let Some(ssh) = host.ssh.as_ref().filter(|ssh| ports::contains(range, ssh.port) && reported.insert(ssh.port)) {
             let message = format!("the node ports {range} contain port {}, the SSH port of host `{}`", ssh.port, host.label());
             report.error(text.place, message, "choose a range without it, such as 30000-32767");
         }

@@ -14,7 +14,7 @@ pub(crate) const USED: [(u16, Component, &str); 11] = [
     (10250, Component::Kubelet, "the kubelet's API"),
     (10249, Component::KubeProxy, "metrics, loopback"),
     (10256, Component::KubeProxy, "health"),
-    (8472, Component::Flanneld, "VXLAN (UDP)"),
+    (8472, Component::Flanneld, "VXLAN, UDP"),
 ];
 
 /// Reads `first-last`; the error says what is wrong.

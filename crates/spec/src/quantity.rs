@@ -22,7 +22,9 @@ pub(crate) fn is_percentage(text: &str) -> bool {
 pub(crate) fn is_byte_quantity(text: &str) -> bool {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
-    (1..=15).contains(&number.len()) && number.bytes().any(|digit| digit != b'0') && matches!(suffix, "" | "k" | "M" | "G" | "Ki" | "Mi" | "Gi")
+    (1..=15).contains(&number.len())
+        && number.bytes().any(|digit| digit != b'0')
+        && matches!(suffix, "" | "k" | "M" | "G" | "Ki" | "Mi" | "Gi")
 }
 
 /// Whether `text` is a size in bytes as systemd writes it (systemd.syntax(7)): digits with K, M, G or T.

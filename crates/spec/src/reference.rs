@@ -14,7 +14,9 @@ pub fn reference_markdown() -> String {
     let schema = schema();
     page.push_str("\n## Fields\n\n`[]` is an entry of a list. Fields without a default are required.\n");
     section(&mut page, &schema, "", "Top level");
-    page.push_str("\n## Ports in use\n\n`network.nodePorts` must not contain them, and the balancers' port must not meet one on the same host.\n\n");
+    page.push_str(
+        "\n## Ports in use\n\n`network.nodePorts` must not contain them, and the balancers' port must not meet one on the same host.\n\n",
+    );
     page.push_str("| Port | Component | Use |\n|---|---|---|\n");
     for (port, component, usage) in USED {
         let _ = writeln!(page, "| {port} | {component} | {usage} |");
@@ -69,12 +71,16 @@ fn type_of(field: &Value) -> String {
         return "section".to_owned();
     }
     if field["items"].is_object() {
-        return format!("list of {}", if field["items"]["properties"].is_object() { "sections".to_owned() } else { type_of(&field["items"]) });
+        return format!(
+            "list of {}",
+            if field["items"]["properties"].is_object() { "sections".to_owned() } else { type_of(&field["items"]) }
+        );
     }
     if field["additionalProperties"].is_object() {
         return format!("mapping to {}", type_of(&field["additionalProperties"]));
     }
     let name = match &field["type"] {
+        Value::Array(names) if names.len() > 2 => "any scalar".to_owned(),
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(type_word).collect::<Vec<_>>().join(" or "),
         other => type_word(other.as_str().unwrap_or_default()).to_owned(),
     };

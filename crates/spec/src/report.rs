@@ -1,5 +1,6 @@
 //! Collects what is wrong with a file, and prints it with source excerpts.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -59,6 +60,8 @@ pub struct Findings {
     file: String,
     source: String,
     items: Vec<Problem>,
+    /// Lines that are not shown, because they hold a secret.
+    hidden: BTreeSet<u32>,
 }
 
 impl Findings {
@@ -77,7 +80,8 @@ impl fmt::Display for Findings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.items {
             writeln!(formatter, "{}: {}", self.severity, problem.message)?;
-            excerpt::write(formatter, &self.file, &self.source, problem)?;
+            let source = if self.hidden.contains(&problem.line) { "" } else { &self.source };
+            excerpt::write(formatter, &self.file, source, problem)?;
             writeln!(formatter, "hint: {}\n", problem.hint)?;
         }
         let plural = if self.items.len() == 1 { "" } else { "s" };
@@ -112,7 +116,8 @@ pub(crate) struct Report {
 impl Report {
     /// An empty report on `source`, called `file`.
     pub(crate) fn new(file: &str, source: &str) -> Self {
-        let findings = |severity| Findings { severity, file: file.to_owned(), source: source.to_owned(), items: Vec::new() };
+        let findings =
+            |severity| Findings { severity, file: file.to_owned(), source: source.to_owned(), items: Vec::new(), hidden: BTreeSet::new() };
         Self { errors: findings("error"), warnings: findings("warning") }
     }
 
@@ -124,6 +129,12 @@ impl Report {
     /// Adds a warning.
     pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         add(&mut self.warnings, place, message.into(), hint.into());
+    }
+
+    /// Keeps the line of `place` out of excerpts: it holds a secret.
+    pub(crate) fn hide(&mut self, place: Place) {
+        self.errors.hidden.insert(place.line);
+        self.warnings.hidden.insert(place.line);
     }
 
     /// Whether there are errors so far.
@@ -148,9 +159,10 @@ impl Report {
 fn add(findings: &mut Findings, place: Place, message: String, hint: String) {
     let problem = Problem { line: place.line, column: place.column, width: place.width, message, hint };
     // Several checks can find the same fault, and an alias repeats those of the value that it stands for.
-    if findings.items.contains(&problem) {
+    let after = findings.items.partition_point(|other| (other.line, other.column) <= (problem.line, problem.column));
+    let same_place = findings.items[..after].iter().rev().take_while(|other| (other.line, other.column) == (problem.line, problem.column));
+    if same_place.into_iter().any(|other| *other == problem) {
         return;
     }
-    let after = findings.items.partition_point(|other| (other.line, other.column) <= (problem.line, problem.column));
     findings.items.insert(after, problem);
 }

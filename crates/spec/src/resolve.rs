@@ -2,7 +2,7 @@
 
 use barque_model::{Cluster, ClusterName, Version};
 
-use crate::field::Field;
+use crate::field::Text;
 use crate::file::{ClusterFile, Kubernetes, Metadata, Spec};
 use crate::hosts::Draft;
 use crate::load::Known;
@@ -31,7 +31,8 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
     let vip = balancer.as_ref().and_then(|draft| draft.vip);
     let port = balancer.as_ref().and_then(|draft| draft.port);
     let kubelet = settings::kubelet(kubelet.section(place)?, report);
-    let network = network::resolve(network.section(place)?, known_drafts, vip, port, kubelet.as_ref().map(|kubelet| kubelet.max_pods), report);
+    let network =
+        network::resolve(network.section(place)?, known_drafts, vip, port, kubelet.as_ref().map(|kubelet| kubelet.max_pods), report);
     let runtime = settings::runtime(runtime.section(place)?, report);
     let logs = settings::logs(logs.section(place)?, report);
     let extra_sans = settings::names(extra_sans, place, report);
@@ -64,14 +65,16 @@ fn cluster_name(metadata: Located<Metadata>, report: &mut Report) -> Option<Clus
 }
 
 fn version(kubernetes: Located<Kubernetes>, known: &Known<'_>, report: &mut Report) -> Option<Version> {
-    let Field { value, place } = kubernetes.value.version;
-    let text = value?.0;
-    let place = place.unwrap_or(kubernetes.place);
+    let Located { value: Text(text), place } = kubernetes.value.version.located(kubernetes.place)?;
     let supported = known.kubernetes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match text.parse::<Version>() {
         Ok(version) if known.kubernetes.contains(&version) => Some(version),
         Ok(version) => {
-            report.error(place, format!("Kubernetes {version} is not supported by this version of barque"), format!("supported: {supported}"));
+            report.error(
+                place,
+                format!("Kubernetes {version} is not supported by this version of barque"),
+                format!("supported: {supported}"),
+            );
             None
         }
         Err(error) => {

@@ -12,8 +12,7 @@ use crate::structure::nearest;
 use crate::{labels, quantity};
 
 /// Resources that can be reserved, with what barque reserves.
-const RESERVED: [(&str, Option<&str>); 4] =
-    [("cpu", Some("100m")), ("memory", Some("256Mi")), ("ephemeral-storage", None), ("pid", None)];
+const RESERVED: [(&str, Option<&str>); 4] = [("cpu", Some("100m")), ("memory", Some("256Mi")), ("ephemeral-storage", None), ("pid", None)];
 /// Eviction signals (kubelet, "Node-pressure Eviction"), with kubelet's defaults.
 const SIGNALS: [(&str, Option<&str>); 8] = [
     ("memory.available", Some("100Mi")),
@@ -43,7 +42,11 @@ fn directory(path: Located<String>, report: &mut Report) -> Option<String> {
         return Some(path.value);
     }
     let message = format!("`{}` is not an absolute path of a directory", path.value);
-    report.error(path.place, message, "write a path such as /var/lib/containerd: letters, digits, `.`, `-`, `_`, no `..`, no `/` at the end");
+    report.error(
+        path.place,
+        message,
+        "write a path such as /var/lib/containerd: letters, digits, `.`, `-`, `_`, no `..`, no `/` at the end",
+    );
     None
 }
 
@@ -53,7 +56,11 @@ fn mirror_map(map: Located<BTreeMap<String, Field<Vec<Field<String>>>>>, report:
         let Some(urls) = urls.located(map.place) else { continue };
         if !is_registry(&registry) {
             let message = format!("`{registry}` is not a registry");
-            report.error(urls.place, message, "write the host alone, with a port if it has one, such as docker.io or registry.example:5000, or `_default`");
+            report.error(
+                urls.place,
+                message,
+                "write the host alone, with a port if it has one, such as docker.io or registry.example:5000, or `_default`",
+            );
         }
         if urls.value.is_empty() {
             report.error(urls.place, format!("registry `{registry}` has no mirrors"), "give one URL or more, or remove the line");
@@ -116,11 +123,13 @@ fn amounts(
         known.iter().filter_map(|(name, default)| default.map(|default| ((*name).to_owned(), default.to_owned()))).collect();
     let Some(map) = field.located(parent) else { return result };
     for (name, value) in map.value {
+        let key = value.key.unwrap_or(map.place);
         let Some(value) = value.located(map.place) else { continue };
         if !known.iter().any(|(other, _)| *other == name) {
             let names = known.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            let near = nearest(&name, known.iter().map(|(name, _)| *name)).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            report.error(value.place, format!("there is no {what} `{name}`"), format!("{near}possible: {names}"));
+            let near =
+                nearest(&name, known.iter().map(|(name, _)| *name)).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            report.error(key, format!("there is no {what} `{name}`"), format!("{near}possible: {names}"));
         }
         if !valid(&value.value.0) {
             let percent = if valid("5%") { " or a percentage such as `10%`" } else { "" };
@@ -170,7 +179,11 @@ pub(crate) fn names(field: Field<Vec<Field<String>>>, parent: Place, report: &mu
         let dns = text.value.strip_prefix("*.").unwrap_or(&text.value);
         if matches!(name, SubjectName::Dns(_)) && (numeric || !labels::is_dns_name(dns)) {
             let message = format!("`{}` is neither a DNS name nor an IP address", text.value);
-            report.error(text.place, message, "write a name in small letters such as api.example.com (`*.` in front is allowed), or an address");
+            report.error(
+                text.place,
+                message,
+                "write a name in small letters such as api.example.com (`*.` in front is allowed), or an address",
+            );
         } else if names.contains(&name) {
             report.error(text.place, format!("`{}` is given twice", text.value), "remove one of the two");
         }

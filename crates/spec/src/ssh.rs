@@ -1,6 +1,6 @@
 //! How hosts are reached: the common settings, overridden field by field.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use barque_model::{JumpHost, Ssh, Sudo, TransportKind};
@@ -36,12 +36,19 @@ pub(crate) fn defaults(entry: SshDefaults, parent: Place, report: &mut Report) -
 }
 
 /// Understands a host's own `ssh`. `None` when something that it needs is wrong and has been reported.
-pub(crate) fn resolve(own: Field<HostSsh>, parent: Place, address: Option<Ipv4Addr>, defaults: &Defaults, report: &mut Report) -> Option<Ssh> {
+pub(crate) fn resolve(
+    own: Field<HostSsh>,
+    parent: Place,
+    address: Option<Ipv4Addr>,
+    defaults: &Defaults,
+    report: &mut Report,
+) -> Option<Ssh> {
     let Located { value: own, place } = own.section(parent)?;
     let address = match own.address.located(place) {
         Some(text) => destination(text, report),
         None => address.map(|address| address.to_string()),
     };
+    let user_place = own.user.place;
     let user = match own.user.located(place) {
         Some(user) => user_name(user, report),
         None => defaults.user.clone(),
@@ -52,14 +59,14 @@ pub(crate) fn resolve(own: Field<HostSsh>, parent: Place, address: Option<Ipv4Ad
         check_sudo(user, (*sudo.value).into(), sudo.place, report);
     }
     let user = user?;
-    let sudo = if user == "root" {
-        Sudo::None
-    } else {
-        own.sudo.value.map(Sudo::from).or(defaults.sudo).unwrap_or(Sudo::Passwordless)
-    };
-    if user != "root" && sudo == Sudo::None {
+    let sudo = if user == "root" { Sudo::None } else { own.sudo.value.map(Sudo::from).or(defaults.sudo).unwrap_or(Sudo::Passwordless) };
+    if let Some(user_place) = user_place
+        && own.sudo.value.is_none()
+        && user != "root"
+        && sudo == Sudo::None
+    {
         let message = format!("login user `{user}` is not root, and `spec.ssh.sudo` is `none`");
-        report.error(place, message, "set this host's `ssh.sudo` to `passwordless` or `password`");
+        report.error(user_place, message, "set this host's `ssh.sudo` to `passwordless` or `password`");
     }
     Some(Ssh {
         address: address?,
@@ -92,7 +99,11 @@ fn destination(text: Located<String>, report: &mut Report) -> Option<String> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | ':');
     if text.value.is_empty() || text.value.starts_with('-') || !text.value.chars().all(allowed) {
         let message = format!("`{}` is not a host name or address", text.value);
-        report.error(text.place, message, "write an address, a DNS name or an alias of `ssh_config`; `user` and `port` are fields of their own");
+        report.error(
+            text.place,
+            message,
+            "write an address, a DNS name or an alias of `ssh_config`; `user` and `port` are fields of their own",
+        );
         return None;
     }
     Some(text.value)
@@ -100,7 +111,8 @@ fn destination(text: Located<String>, report: &mut Report) -> Option<String> {
 
 fn user_name(text: Located<String>, report: &mut Report) -> Option<String> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '@' | '\\');
-    if text.value.is_empty() || text.value.starts_with('-') || !text.value.chars().all(allowed) {
+    let with_host = text.value.rsplit_once('@').is_some_and(|(_, host)| host.parse::<IpAddr>().is_ok());
+    if text.value.is_empty() || text.value.starts_with('-') || with_host || !text.value.chars().all(allowed) {
         report.error(text.place, format!("`{}` is not a login name", text.value), "write the name alone, such as `root`");
         return None;
     }
@@ -109,9 +121,21 @@ fn user_name(text: Located<String>, report: &mut Report) -> Option<String> {
 
 fn key_path(text: Located<String>, report: &mut Report) -> Option<PathBuf> {
     let named_user = text.value.starts_with('~') && text.value != "~" && !text.value.starts_with("~/");
-    if text.value.is_empty() || text.value.contains('\0') || text.value.contains("-----BEGIN") || text.value.ends_with(['/', '~']) || named_user {
-        // The value may be the key itself: it is not repeated.
-        report.error(text.place, "this is not a path of a private key file", "write a path such as `~/.ssh/id_ed25519`; never the key itself");
+    if text.value.is_empty()
+        || text.value.contains('\0')
+        || text.value.contains("-----BEGIN")
+        || text.value.ends_with(['/', '~'])
+        || named_user
+    {
+        // The value may be the key itself: it is not shown.
+        if text.value.contains("PRIVATE") || text.value.len() > 255 {
+            report.hide(text.place);
+        }
+        report.error(
+            text.place,
+            "this is not a path of a private key file",
+            "write a path such as `~/.ssh/id_ed25519`; never the key itself",
+        );
         return None;
     }
     Some(PathBuf::from(text.value))

@@ -22,7 +22,7 @@ struct Checker<'run> {
 impl Checker<'_> {
     fn value(&mut self, node: &Node, schema: &Value, path: &str) {
         if let Content::Scalar(Scalar { kind: ScalarKind::Null, .. }) = node.content {
-            let message = format!("`{}` has no value", name_of(path));
+            let message = format!("{} has no value", name_of(path));
             self.report.error(node.place, message, "give it a value, or remove the line; fields that belong to it must be indented more");
             return;
         }
@@ -48,7 +48,7 @@ impl Checker<'_> {
             }
             _ => {
                 let wanted: Vec<&str> = types.iter().map(|name| type_words(name)).collect();
-                let message = format!("`{}` must be {}, not {}", name_of(path), wanted.join(" or "), describe(node));
+                let message = format!("{} must be {}, not {}", name_of(path), wanted.join(" or "), describe(node));
                 self.report.error(node.place, message, type_hint(node, &types));
             }
         }
@@ -61,7 +61,10 @@ impl Checker<'_> {
             _ => "",
         };
         let choice = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("`{}` cannot be {}", name_of(path), describe(node));
+        let message = match &node.content {
+            Content::Scalar(_) => format!("{} cannot be `{text}`", name_of(path)),
+            _ => format!("{} must be a word, not {}", name_of(path), describe(node)),
+        };
         let hint = match nearest(text, words.iter().copied()) {
             Some(word) => format!("did you mean `{word}`? possible: {choice}"),
             None => format!("possible: {choice}"),
@@ -74,7 +77,7 @@ impl Checker<'_> {
         let first = limit("minimum").unwrap_or(i64::MIN);
         let last = limit("maximum").unwrap_or(if schema["format"] == "uint32" { i64::from(u32::MAX) } else { i64::MAX });
         if number < first || number > last {
-            let message = format!("`{}` is {number}, outside {first} to {last}", name_of(path));
+            let message = format!("{} is {number}, outside {first} to {last}", name_of(path));
             self.report.error(place, message, format!("give a whole number from {first} to {last}"));
         }
     }
@@ -91,9 +94,10 @@ impl Checker<'_> {
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.get(name).is_none() {
-                let message = format!("field `{name}` is missing in `{}`", name_of(path));
-                let meaning = schema["properties"][name]["description"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
-                self.report.error(node.place, message, format!("add `{name}:` ({})", meaning.trim_end_matches('.')));
+                let message = format!("field `{name}` is missing in {}", name_of(path));
+                let meaning = schema["properties"][name]["description"].as_str().unwrap_or_default();
+                let sentence = meaning.split(". ").next().unwrap_or_default().trim_end_matches('.');
+                self.report.error(node.place, message, format!("add `{name}:` ({sentence})"));
             }
         }
     }
@@ -103,7 +107,10 @@ impl Checker<'_> {
         let mut homes = Vec::new();
         homes_of(&key.text, self.root, "", &mut homes);
         let fields = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let hint = if key.text == "<<" {
+        let hint = if is_secret(&key.text) {
+            self.report.hide(key.place);
+            "barque reads no secrets from the cluster file: passwords and passphrases are asked for when they are needed".to_owned()
+        } else if key.text == "<<" {
             "merge keys are not part of YAML 1.2; put settings that all hosts share into `spec.ssh`, or write them out".to_owned()
         } else if let Some(name) = nearest(&key.text, names.iter().copied()) {
             format!("did you mean `{name}`? fields here: {fields}")
@@ -112,7 +119,7 @@ impl Checker<'_> {
         } else {
             format!("`{}` belongs in {}", key.text, homes.join(" or "))
         };
-        self.report.error(key.place, format!("unknown field `{}` in `{}`", key.text, name_of(path)), hint);
+        self.report.error(key.place, format!("unknown field `{}` in {}", key.text, name_of(path)), hint);
     }
 }
 
@@ -132,7 +139,7 @@ fn words(schema: &Value) -> Option<Vec<&str>> {
 fn homes_of(name: &str, schema: &Value, path: &str, homes: &mut Vec<String>) {
     for (field, below) in schema["properties"].as_object().into_iter().flatten() {
         if field == name {
-            homes.push(format!("`{}`", name_of(path)));
+            homes.push(name_of(path));
         }
         let inner = if path.is_empty() { field.clone() } else { format!("{path}.{field}") };
         homes_of(name, below, &inner, homes);
@@ -168,7 +175,7 @@ fn describe(node: &Node) -> String {
         Content::Scalar(scalar) => match scalar.kind {
             ScalarKind::Integer(_) | ScalarKind::Number => format!("the number {}", scalar.text),
             ScalarKind::Boolean(value) => format!("`{value}`"),
-            ScalarKind::Null | ScalarKind::Text => format!("`{}`", scalar.text),
+            ScalarKind::Null | ScalarKind::Text => format!("the text `{}`", scalar.text),
         },
     }
 }
@@ -191,9 +198,15 @@ fn type_hint(node: &Node, types: &[&str]) -> String {
     }
 }
 
+/// Whether the value of an unknown field `name` may be one that must not be shown.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["passw", "passphrase", "secret", "token", "privatekey", "private_key", "keydata"].iter().any(|word| name.contains(word))
+}
+
 /// The path for people; the root has none.
-fn name_of(path: &str) -> &str {
-    if path.is_empty() { "the file" } else { path }
+fn name_of(path: &str) -> String {
+    if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") }
 }
 
 /// The candidate that `text` is probably a misspelling of.

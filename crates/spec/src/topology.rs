@@ -22,7 +22,8 @@ pub(crate) fn check(hosts: &[Draft], list: Place, balancer: Option<Place>, repor
     match etcd {
         0 => report.error(list, "no host has the role `etcd`", "give it to one host, or to three for high availability"),
         even if even % 2 == 0 => {
-            let place = hosts.iter().rfind(|host| host.has(Role::Etcd)).and_then(|host| host.roles.as_ref()).map_or(list, |roles| roles.place);
+            let place =
+                hosts.iter().rfind(|host| host.has(Role::Etcd)).and_then(|host| host.roles.as_ref()).map_or(list, |roles| roles.place);
             let message = format!("{even} hosts have the role `etcd`: an even number survives no more failures than {}", even - 1);
             report.error(place, message, format!("give the role to {} or {} hosts", even - 1, even + 1));
         }
@@ -38,8 +39,16 @@ pub(crate) fn check(hosts: &[Draft], list: Place, balancer: Option<Place>, repor
             report.error(place, "`spec.loadBalancer` is given, but no host has the role `loadBalancer`", hint);
         }
         (1.., None) => {
-            let place = hosts.iter().find(|host| host.has(Role::LoadBalancer)).and_then(|host| host.roles.as_ref()).map_or(list, |roles| roles.place);
-            report.error(place, "a host has the role `loadBalancer`, but `spec.loadBalancer` is missing", "add `loadBalancer: {vip: ADDRESS}` to `spec`");
+            let place = hosts
+                .iter()
+                .find(|host| host.has(Role::LoadBalancer))
+                .and_then(|host| host.roles.as_ref())
+                .map_or(list, |roles| roles.place);
+            report.error(
+                place,
+                "a host has the role `loadBalancer`, but `spec.loadBalancer` is missing",
+                "add `loadBalancer: {vip: ADDRESS}` to `spec`",
+            );
         }
         (1, Some(place)) => {
             report.warn(place, "there is one load balancer only: the API is away when it is", "give the role to a second host");

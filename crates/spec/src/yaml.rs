@@ -17,6 +17,8 @@ const MAX_NODES: usize = 200_000;
 pub(crate) struct Node {
     /// The value's place; a mapping or list under a key has the place of the key.
     pub(crate) place: Place,
+    /// Place of the key that it stands under, if any.
+    pub(crate) key: Option<Place>,
     /// The value.
     pub(crate) content: Content,
 }
@@ -124,7 +126,8 @@ impl<'text> Reader<'text, '_> {
     }
 
     fn syntax_hint(&self, at: Place) -> &'static str {
-        let indented_by_tab = |line: &str| line.chars().take_while(|character| character.is_whitespace()).any(|character| character == '\t');
+        let indented_by_tab =
+            |line: &str| line.chars().take_while(|character| character.is_whitespace()).any(|character| character == '\t');
         let until = self.text.lines().take(at.line as usize);
         if until.last().is_some_and(indented_by_tab) {
             "YAML indents with spaces only; replace the tab"
@@ -144,9 +147,9 @@ impl<'text> Reader<'text, '_> {
             Event::Alias(id) => self.alias(id, span)?,
             Event::Scalar(text, style, ..) => {
                 let scalar = if style == ScalarStyle::Plain { Scalar::plain(&text) } else { Scalar::quoted(&text) };
-                Node { place: place(span), content: Content::Scalar(scalar) }
+                Node { place: place(span), key: None, content: Content::Scalar(scalar) }
             }
-            Event::SequenceStart(..) => Node { place: place(span), content: Content::List(self.list()?) },
+            Event::SequenceStart(..) => Node { place: place(span), key: None, content: Content::List(self.list()?) },
             Event::MappingStart(..) => self.map(span)?,
             _ => {
                 self.report.error(place(span), "this is not valid YAML: a value is missing here", "check the indentation");
@@ -175,7 +178,7 @@ impl<'text> Reader<'text, '_> {
             return Err(Stop);
         };
         self.spend(target.count(), span)?;
-        Ok(Node { place: place(span), ..target })
+        Ok(Node { place: place(span), key: None, ..target })
     }
 
     fn list(&mut self) -> Result<Vec<Node>, Stop> {
@@ -191,6 +194,7 @@ impl<'text> Reader<'text, '_> {
 
     fn map(&mut self, span: &Span) -> Result<Node, Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut lines: BTreeMap<String, u32> = BTreeMap::new();
         loop {
             let (event, key_span) = self.next()?;
             if event == Event::MappingEnd {
@@ -207,15 +211,17 @@ impl<'text> Reader<'text, '_> {
             if !matches!(value.content, Content::Scalar(_)) {
                 value.place = key.place;
             }
-            if let Some((first, _)) = entries.iter().find(|(other, _)| other.text == key.text) {
-                let message = format!("field `{}` is given twice; the first is on line {}", key.text, first.place.line);
+            value.key = Some(key.place);
+            if let Some(first) = lines.get(&key.text) {
+                let message = format!("field `{}` is given twice; the first is on line {first}", key.text);
                 self.report.error(key.place, message, "remove one of the two");
                 continue;
             }
+            lines.insert(key.text.clone(), key.place.line);
             entries.push((key, value));
         }
         let place = entries.first().map_or_else(|| place(span), |(key, _)| key.place);
-        Ok(Node { place, content: Content::Map(entries) })
+        Ok(Node { place, key: None, content: Content::Map(entries) })
     }
 }
 

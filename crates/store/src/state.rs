@@ -51,8 +51,8 @@ impl StateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OpenPermissions { path, .. } => Some(format!("run `chmod 700 {}`", path.display())),
-            Self::Missing(_) => Some("run `barque up` first, or name the right directory with `--state`".to_owned()),
-            Self::Foreign(_) => Some("name another directory with `--state`".to_owned()),
+            Self::Missing(_) => Some("run `barque up` first, or name the right directory with `--state-dir`".to_owned()),
+            Self::Foreign(_) => Some("name another directory with `--state-dir`".to_owned()),
             Self::Format { .. } => Some("use the barque that wrote it, or a later one".to_owned()),
             Self::Io(_) => None,
         }

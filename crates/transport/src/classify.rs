@@ -15,7 +15,9 @@ pub(crate) fn classify(stderr: &str, hop: &Hop, jump: Option<&Hop>, limit: Durat
     if let Some(jump) = jump
         && stderr.contains(PROXY_CLOSED)
     {
-        let inner = stderr.lines().filter(|line| !line.contains(PROXY_CLOSED)).collect::<Vec<_>>().join("\n");
+        let inner: Vec<&str> =
+            stderr.lines().filter(|line| !line.contains(PROXY_CLOSED) && !line.starts_with("kex_exchange_identification")).collect();
+        let inner = inner.join("\n");
         // "stdio forwarding failed": the jump host is fine and could not reach the target.
         if inner.contains("stdio forwarding failed") {
             let refused = inner.lines().find(|line| line.contains("open failed")).unwrap_or("it cannot reach the host");

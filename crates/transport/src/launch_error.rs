@@ -180,9 +180,9 @@ pub(crate) fn step_failure(step: &str, stderr: &str, host: &str, directory: &str
         ("hash", _) => LaunchError::Corrupted { host },
         _ => {
             let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("unknown cause");
-            let known = ["No space left on device", "Read-only file system", "Disk quota exceeded", "Permission denied", "Not a directory"];
-            let cause = known.iter().find(|words| stderr.contains(**words)).copied().unwrap_or(last);
-            LaunchError::Storage { host, directory, cause: cause.to_lowercase() }
+            let known = ["No space left on device", "Read-only file system", "Disk quota exceeded", "Permission denied", "File exists"];
+            let cause = known.iter().find(|words| stderr.contains(**words)).map_or_else(|| last.to_owned(), |words| words.to_lowercase());
+            LaunchError::Storage { host, directory, cause }
         }
     }
 }

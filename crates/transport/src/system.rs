@@ -125,7 +125,7 @@ fn arguments(settings: &Settings, hop: &Hop, jump: Option<&Hop>, socket: &Path) 
     arguments.extend(["-S".to_owned(), socket.display().to_string(), "-T".to_owned()]);
     if let Some(jump) = jump {
         // `-J` would take neither a key nor known_hosts files for the jump host.
-        let mut command = vec!["exec".to_owned(), "ssh".to_owned()];
+        let mut command = vec!["ssh".to_owned()];
         command.extend(common(settings, jump).iter().map(|word| quote(word).replace('%', "%%")));
         command.extend(["-W".to_owned(), "'[%h]:%p'".to_owned(), "--".to_owned(), quote(&jump.address).replace('%', "%%")]);
         arguments.extend(["-o".to_owned(), format!("ProxyCommand={}", command.join(" "))]);

@@ -89,6 +89,10 @@ enum LabCommand {
     },
     /// End all cuts.
     Heal,
+    /// Obtain the real components of a release into the cache's bundle: downloaded where that is possible, else built.
+    Artifacts,
+    /// Print a cluster file for a lab that has the default hosts.
+    DemoFile,
     /// End the lab and remove it; no error if there is none.
     Down {
         /// Keep disks and keys for a later `up`.
@@ -120,6 +124,8 @@ pub(crate) fn run(arguments: &LabArguments, folders: &LabFolders) -> anyhow::Res
         LabCommand::Boot { host } => print_host(&hinted(lab.boot(host, &tell))?, output)?,
         LabCommand::Cut { host, peer } => print_lab(&hinted(lab.cut(host, &Peer::from(peer.as_str())))?, output)?,
         LabCommand::Heal => print_lab(&hinted(lab.heal())?, output)?,
+        LabCommand::Artifacts => super::lab_artifacts::run(&folders.cache)?,
+        LabCommand::DemoFile => anstream::print!("{}", super::lab_demo::cluster_file(&hinted(lab.status())?)?),
         LabCommand::Down { keep } => {
             hinted(lab.down(*keep, &tell))?;
             match output {

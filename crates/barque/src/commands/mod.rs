@@ -5,6 +5,10 @@ mod hosts;
 mod kubeconfig;
 #[cfg(feature = "lab")]
 pub(crate) mod lab;
+#[cfg(feature = "lab")]
+mod lab_artifacts;
+#[cfg(feature = "lab")]
+mod lab_demo;
 mod reference;
 mod run;
 mod status;

@@ -7,6 +7,7 @@ use barque_event::exit;
 use clap::CommandFactory as _;
 
 use crate::arguments::{Arguments, Verb};
+use crate::settings;
 use crate::terminal::print_error;
 
 /// Runs a verb. A closed pipe on standard output ends it quietly.
@@ -20,7 +21,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Verb::Status(arguments) => super::status::run(&arguments),
         Verb::Kubeconfig(arguments) => super::kubeconfig::run(&arguments),
         #[cfg(feature = "lab")]
-        Verb::Lab(arguments) => super::lab::run(&arguments),
+        Verb::Lab(arguments) => super::lab::run(&arguments, &settings::lab_folders()),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "barque", &mut std::io::stdout());
             Ok(exit::DONE)

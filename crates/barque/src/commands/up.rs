@@ -3,23 +3,21 @@
 use anyhow::Result;
 use barque_engine::{Context, Events, UpReport};
 use barque_event::exit;
-use barque_model::RunId;
 use barque_store::LockOwner;
 use tokio::sync::watch;
 
 use crate::arguments::{Output, UpArguments};
 use crate::settings;
-use crate::terminal::{Watcher, note, print_failure, print_json, say, warn};
+use crate::terminal::{Watcher, note, print_failure, print_json, say, warn_all};
 
 /// Runs `up`. The first Ctrl-C lets running steps end, the second ends barque at once.
 pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
     let options = settings::remote(&arguments.remote, arguments.bundle.clone(), arguments.break_lock)?;
     let output = arguments.remote.cluster.output;
     let context = Context::load(options)?;
-    for warning in &context.warnings {
-        warn(warning)?;
-    }
-    let run = new_run_id()?;
+    warn_all(&context)?;
+    let run = barque_store::run_id(jiff::Timestamp::now(), rand::random())?;
+    let owner = owner()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let (events, reader) = Events::new();
@@ -27,7 +25,7 @@ pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
         let watcher = tokio::spawn(Watcher::new(output, live, arguments.verbose).watch(reader));
         let (stop, interrupt) = watch::channel(false);
         tokio::spawn(interrupts(stop));
-        let report = barque_engine::up(&context, run, owner(), &events, interrupt).await;
+        let report = barque_engine::up(&context, run, owner, &events, interrupt).await;
         drop(events);
         watcher.await?;
         anyhow::Ok(report)
@@ -60,20 +58,9 @@ fn finish(context: &Context, report: &UpReport, output: Output) -> Result<u8> {
     Ok(if report.failures.is_empty() && !report.interrupted { exit::DONE } else { exit::FAILED })
 }
 
-fn new_run_id() -> Result<RunId> {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    Ok(format!("{now}-{:04x}", rand::random::<u16>()).parse()?)
-}
-
-fn owner() -> LockOwner {
-    let text = |path: &str| fs_err::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-    LockOwner {
-        pid: std::process::id(),
-        host: text("/proc/sys/kernel/hostname"),
-        user: settings::variable("USER").map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned()),
-        boot_id: text("/proc/sys/kernel/random/boot_id"),
-        since: jiff::Timestamp::now(),
-    }
+fn owner() -> Result<LockOwner> {
+    let user = settings::variable("USER").map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned());
+    Ok(LockOwner::current(&user, "up", jiff::Timestamp::now())?)
 }
 
 async fn interrupts(stop: watch::Sender<bool>) {

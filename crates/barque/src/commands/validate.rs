@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::arguments::{ClusterArguments, Output, StateArguments};
 use crate::settings;
-use crate::terminal::{print_json, say, warn};
+use crate::terminal::{print_json, say, warn_all};
 
 /// Validates; JSON output lists the errors as data.
 pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
@@ -15,15 +15,13 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
     let options = settings::local(arguments, &state)?;
     match (Context::load(options), arguments.output) {
         (Ok(context), Output::Text) => {
-            for warning in &context.warnings {
-                warn(warning)?;
-            }
+            warn_all(&context)?;
             let cluster = &context.cluster;
             say(&format!("{}: cluster `{}`, Kubernetes {}, {} hosts: valid", arguments.file.display(), cluster.name, cluster.kubernetes, cluster.hosts.len()))?;
             Ok(exit::DONE)
         }
         (Ok(context), Output::Json) => {
-            print_json(&json!({ "valid": true, "warnings": context.warnings, "errors": [] }))?;
+            print_json(&json!({ "valid": true, "warnings": context.warnings.items(), "errors": [] }))?;
             Ok(exit::DONE)
         }
         (Err(EngineError::Spec(errors)), Output::Json) => {

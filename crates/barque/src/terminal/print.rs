@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Result;
+use barque_engine::Context;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -25,16 +26,15 @@ pub(crate) fn note(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Warns.
-pub(crate) fn warn(text: &str) -> Result<()> {
-    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Yellow.into()));
-    note(&format!("{style}warning{style:#}: {text}"))
+/// Says what is odd in the cluster file, each with its line.
+pub(crate) fn warn_all(context: &Context) -> Result<()> {
+    if context.warnings.items().is_empty() { Ok(()) } else { note(&context.warnings.to_string()) }
 }
 
 /// An empty table with a header, without lines.
 pub(crate) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

@@ -146,7 +146,10 @@ mod tests {
                     deb [arch=amd64] https://docker.invalid/debian bookworm stable\n\
                     deb [trusted=yes signed-by=/k.gpg] http://m.invalid/debian stable main contrib\n";
         let archive = from_lines(text);
-        assert_eq!(archive.map(|archive| archive.line("trixie")), Some("deb [signed-by=/k.gpg trusted=yes] http://m.invalid/debian trixie main".to_owned()));
+        assert_eq!(
+            archive.map(|archive| archive.line("trixie")),
+            Some("deb [signed-by=/k.gpg trusted=yes] http://m.invalid/debian trixie main".to_owned())
+        );
         assert_eq!(from_lines("deb http://u.invalid noble main"), None);
     }
 

@@ -94,7 +94,12 @@ impl Home {
         write(&root, "etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost ip6-localhost\n{own}"), 0o644)?;
         let login = if host.no_root_login { "no" } else { "prohibit-password" };
         write(&root, "etc/ssh/sshd_config.d/10-lab.conf", &format!("PermitRootLogin {login}\n"), 0o600)?;
-        let keys = format!("{}\n{}", operator_key.trim(), host.authorized_keys.iter().map(|key| format!("{key}\n")).collect::<String>());
+        let mut keys = operator_key.trim().to_owned();
+        for key in &host.authorized_keys {
+            keys.push('\n');
+            keys.push_str(key.trim());
+        }
+        keys.push('\n');
         if !host.no_root_login {
             authorize(&root, "root", &keys)?;
         }
@@ -193,7 +198,8 @@ fn account(root: &Path, user: &str) -> Result<(u32, u32, String), LabError> {
     let passwd = read(&root.join("etc/passwd"))?;
     let found = passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
-        (fields.first() == Some(&user)).then(|| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?, (*fields.get(5)?).to_owned())))?
+        (fields.first() == Some(&user))
+            .then(|| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?, (*fields.get(5)?).to_owned())))?
     });
     found.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound)).doing(|| format!("find user `{user}` in the host's passwd"))
 }

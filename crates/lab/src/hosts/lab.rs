@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fs_err as fs;
 
@@ -19,6 +18,7 @@ use super::network;
 use super::process::{self, Process};
 use super::progress::{Notice, Progress};
 use super::rootfs::{self, RootfsSpec};
+use super::shared::{Shared, for_each};
 use super::state::{Cut, HostRecord, Peer, Run, State};
 use super::status::{HostState, HostStatus, LabStatus, host_state};
 use super::tool;
@@ -41,7 +41,13 @@ impl Lab {
     ///
     /// `topology` is the demo's by default, or what an existing lab has. The root file system is kept in `cache`, which
     /// all labs of the machine can share; `mirror` is needed only where apt's sources name no Debian archive.
-    pub fn up(&self, topology: Option<&Topology>, cache: &Path, mirror: Option<&str>, progress: Progress<'_>) -> Result<LabStatus, LabError> {
+    pub fn up(
+        &self,
+        topology: Option<&Topology>,
+        cache: &Path,
+        mirror: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<LabStatus, LabError> {
         need_root()?;
         self.check_directory()?;
         disk::make_folder(&self.directory, 0o700)?;
@@ -353,7 +359,9 @@ impl Lab {
         }
         for file in ["operator", "operator.pub", "state.json"] {
             match fs::remove_file(self.directory.join(file)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).doing(|| "remove the lab's files".to_owned()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).doing(|| "remove the lab's files".to_owned());
+                }
                 _ => {}
             }
         }
@@ -361,42 +369,6 @@ impl Lab {
         let _ = fs::remove_dir(&self.directory);
         Ok(())
     }
-}
-
-/// The record while several hosts boot: every change is written down at once.
-struct Shared<'a> {
-    state: Mutex<State>,
-    directory: &'a Path,
-}
-
-impl<'a> Shared<'a> {
-    fn new(state: State, directory: &'a Path) -> Self {
-        Self { state: Mutex::new(state), directory }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), LabError> {
-        let mut state = self.lock();
-        change(&mut state);
-        state.save(self.directory)
-    }
-
-    fn into_state(self) -> State {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Runs `work` for every index at the same time; all come to their end, the first error is returned.
-fn for_each(count: usize, work: impl Fn(usize) -> Result<(), LabError> + Sync) -> Result<(), LabError> {
-    let work = &work;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || work(index))).collect();
-        let results = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        results.fold(Ok(()), Result::and)
-    })
 }
 
 fn layout() -> Result<Layout, LabError> {

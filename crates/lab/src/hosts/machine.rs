@@ -24,8 +24,10 @@ use super::tool;
 use super::topology::Host;
 
 /// How long a host may take to boot: far above the 4 s that it needs, for machines under heavy load.
-const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const BOOT_LIMIT: Duration = Duration::from_mins(2);
 const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long nspawn may take to notice that its PID 1 has ended.
+const NSPAWN_LIMIT: Duration = Duration::from_secs(2);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// System calls of container runtimes that nspawn refuses by default.
 const SYSTEM_CALLS: &str = "add_key keyctl bpf perf_event_open @keyring";
@@ -63,7 +65,8 @@ impl Launch<'_> {
     pub(crate) fn start(&self, record: impl FnOnce(Process) -> Result<(), LabError>) -> Result<Booting, LabError> {
         let host = self.host.name.to_string();
         let console = self.home.console();
-        let log = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&console).doing(|| "open the console log".to_owned())?;
+        let log =
+            fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&console).doing(|| "open the console log".to_owned())?;
         let console_from = log.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         let error_log = log.file().try_clone().doing(|| "open the console log".to_owned())?;
         let address = format!("barque-lab-{}-{}", self.lab.machine(&host), std::process::id());
@@ -180,9 +183,17 @@ fn entering(script: &str, entrances: &[PathBuf]) -> Vec<OsString> {
 
 /// Ends a host as a loss of power does: nothing is told, nothing is flushed by the host. Its disks are kept.
 pub(crate) fn power_off(lab: &LabName, host: &str, home: &Home, run: &Run) -> Result<(), LabError> {
-    // nspawn first, so that it cannot take the end of PID 1 for a wish to reboot.
-    for process in [run.nspawn, run.leader].into_iter().flatten() {
-        process.kill();
+    // The end of PID 1 takes all processes of its namespace with it; nspawn collects it and ends by itself. Only if
+    // nspawn does not is it killed too: its orphans would have to wait for the machine's own PID 1.
+    if run.groups.is_frozen() {
+        run.groups.set_frozen(false).doing(|| format!("thaw `{host}`"))?;
+    }
+    if let (Some(nspawn), Some(leader)) = (run.nspawn, run.leader) {
+        leader.kill();
+        nspawn.wait(NSPAWN_LIMIT);
+    }
+    if let Some(nspawn) = run.nspawn {
+        nspawn.kill();
     }
     run.groups.destroy().doing(|| format!("end the processes of `{host}`"))?;
     for process in [run.nspawn, run.leader].into_iter().flatten() {

@@ -13,6 +13,7 @@ mod network;
 mod process;
 mod progress;
 pub mod rootfs;
+mod shared;
 mod state;
 mod status;
 mod tool;

@@ -43,9 +43,7 @@ pub(crate) fn ensure_bridge(name: &LabName, subnet: Ipv4Net) -> Result<(), LabEr
     }
     let gateway = address::gateway(subnet);
     // Without snooping, VRRP and other multicast reach every host from the first packet on.
-    let batch = format!(
-        "link add {bridge} type bridge mcast_snooping 0\naddress add {gateway}/24 dev {bridge}\nlink set {bridge} up\n"
-    );
+    let batch = format!("link add {bridge} type bridge mcast_snooping 0\naddress add {gateway}/24 dev {bridge}\nlink set {bridge} up\n");
     tool::run_with_input("ip", ["-batch", "-"], batch.as_bytes())?;
     // The hosts have no way out: this machine forwards nothing that comes from the bridge.
     let forwarding = format!("/proc/sys/net/ipv4/conf/{bridge}/forwarding");

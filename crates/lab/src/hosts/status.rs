@@ -83,7 +83,8 @@ pub struct HostStatus {
 impl LabStatus {
     /// The lab's known_hosts file.
     pub fn known_hosts(&self) -> String {
-        self.hosts.iter().map(|host| format!("{} {}\n", host.address, host.host_key)).collect()
+        let lines: Vec<String> = self.hosts.iter().map(|host| format!("{} {}", host.address, host.host_key)).collect();
+        lines.join("\n") + "\n"
     }
 
     /// The host of a name.
