@@ -75,7 +75,8 @@ async fn change(
     match remaining {
         Some(remaining) if !excused => {
             let message = format!("{} is not as wanted after the change: {}", resource.id(), remaining.reasons.join(", "));
-            Err(Failure::new(message).with_hint("something else on the host changes it, or the change was refused; look at it, then run `barque up` again"))
+            Err(Failure::new(message)
+                .with_hint("something else on the host changes it, or the change was refused; look at it, then run `barque up` again"))
         }
         _ => Ok(Applied { changed: after != *before, notes }),
     }

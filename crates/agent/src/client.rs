@@ -36,8 +36,11 @@ pub struct AgentHello {
 pub struct AgentClient {
     frames: mpsc::Sender<Frame>,
     calls: Arc<Calls>,
-    tasks: Arc<Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>>,
+    tasks: Arc<Mutex<Option<Tasks>>>,
 }
+
+/// The writer and the reader.
+type Tasks = (JoinHandle<()>, JoinHandle<()>);
 
 impl fmt::Debug for AgentClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,11 +123,18 @@ impl AgentClient {
         let mut read = BufReader::new(read);
         let hello = read_hello(&mut read).await.map_err(|seen| AgentError::NoHello { seen, stderr: stderr() })?;
         if (hello.protocol, hello.build_id.as_str()) != (PROTOCOL, build_id) {
-            return Err(AgentError::OtherBuild { ours: build_id.to_owned(), our_protocol: PROTOCOL, theirs: hello.build_id, their_protocol: hello.protocol });
+            return Err(AgentError::OtherBuild {
+                ours: build_id.to_owned(),
+                our_protocol: PROTOCOL,
+                theirs: hello.build_id,
+                their_protocol: hello.protocol,
+            });
         }
         let lost = |reason: String| AgentError::Lost { reason, stderr: stderr() };
         let greeting = match read_frame(&mut read).await {
-            Ok(Some(frame)) if frame.kind == FrameKind::Greeting => postcard::from_bytes::<Greeting>(&frame.body).map_err(WireError::from)?,
+            Ok(Some(frame)) if frame.kind == FrameKind::Greeting => {
+                postcard::from_bytes::<Greeting>(&frame.body).map_err(WireError::from)?
+            }
             Ok(Some(_)) => return Err(AgentError::Unexpected),
             Ok(None) => return Err(lost("it ended".to_owned())),
             Err(error) => return Err(lost(error.to_string())),
@@ -217,11 +227,11 @@ impl AgentClient {
             // The agent may have failed already; the rest would be sent for nothing.
             if let Ok(reply) = call.answer.try_recv() {
                 call.done = true;
-                return done(reply.map_err(|failure| AgentError::Failed(Box::new(failure)))?);
+                return done(&reply.map_err(|failure| AgentError::Failed(Box::new(failure)))?);
             }
         }
         self.send(Frame { kind: FrameKind::End, id: call.id, body: Vec::new() }).await?;
-        done(call.answer().await?)
+        done(&call.answer().await?)
     }
 
     /// Makes a resource so.
@@ -232,7 +242,7 @@ impl AgentClient {
 
     /// Waits until an observation holds, looking every `interval`, for `timeout` at most.
     pub async fn probe(&self, probe: Probe, timeout: Duration, interval: Duration) -> Result<(), AgentError> {
-        done(self.call(&Request::Probe { probe, timeout, interval }).await?)
+        done(&self.call(&Request::Probe { probe, timeout, interval }).await?)
     }
 
     /// The etcd members behind `endpoints` (client URLs), in that order. To be asked on an etcd host.
@@ -249,13 +259,15 @@ impl AgentClient {
 
     /// The last `lines` lines of a unit's journal.
     pub async fn journal(&self, unit: &str, lines: u32) -> Result<Vec<String>, AgentError> {
-        let Answer::Journal(lines) = self.call(&Request::Journal { unit: unit.to_owned(), lines }).await? else { return Err(AgentError::Unexpected) };
+        let Answer::Journal(lines) = self.call(&Request::Journal { unit: unit.to_owned(), lines }).await? else {
+            return Err(AgentError::Unexpected);
+        };
         Ok(lines)
     }
 }
 
-fn done(answer: Answer) -> Result<(), AgentError> {
-    if answer == Answer::Done { Ok(()) } else { Err(AgentError::Unexpected) }
+fn done(answer: &Answer) -> Result<(), AgentError> {
+    if *answer == Answer::Done { Ok(()) } else { Err(AgentError::Unexpected) }
 }
 
 /// Frames go through a task of their own: a call that is given up never leaves half a frame on the pipe.

@@ -94,7 +94,10 @@ fn verdict(members: &[EtcdMember], expected: u32) -> Option<String> {
     let healthy = members.iter().filter(|member| member.healthy).count();
     let leaders = members.iter().filter(|member| member.leader).count();
     if let Some(other) = members.iter().find(|member| member.cluster != members[0].cluster) {
-        return Some(format!("{} belongs to another cluster ({}) than {} ({})", other.endpoint, other.cluster, members[0].endpoint, members[0].cluster));
+        return Some(format!(
+            "{} belongs to another cluster ({}) than {} ({})",
+            other.endpoint, other.cluster, members[0].endpoint, members[0].cluster
+        ));
     }
     if u32::try_from(healthy) != Ok(expected) {
         let bad: Vec<&str> = members.iter().filter(|member| !member.healthy).map(|member| member.endpoint.as_str()).collect();

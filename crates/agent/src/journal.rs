@@ -39,7 +39,7 @@ pub enum Record {
         /// Title of the step.
         step: String,
         /// What is changed.
-        resource: Resource,
+        resource: Box<Resource>,
         /// How.
         difference: Difference,
         /// What was there.
@@ -121,7 +121,7 @@ impl Journal {
     /// Records an intent; it is on disk when this returns.
     pub(crate) async fn intent(&self, step: &str, resource: &Resource, difference: &Difference, prior: Prior) -> io::Result<u64> {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
-        let (step, resource, difference) = (step.to_owned(), resource.clone(), difference.clone());
+        let (step, resource, difference) = (step.to_owned(), Box::new(resource.clone()), difference.clone());
         let record = Record::Intent { format: FORMAT, seq, at_millis: now_millis(), step, resource, difference, prior };
         let (sender, receiver) = oneshot::channel();
         self.lock_open().insert(seq);
@@ -194,7 +194,7 @@ fn write_entries(file: &mut fs::File, entries: &Receiver<Entry>) {
             sync_at = sync_at.or_else(|| Some(Instant::now() + OUTCOME_DELAY));
         }
         for waiting in batch.into_iter().filter_map(|entry| entry.durable) {
-            let result = written.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            let result = written.as_ref().copied().map_err(|error| io::Error::new(error.kind(), error.to_string()));
             let _nobody_waits = waiting.send(result);
         }
         warn_of(written);
@@ -245,7 +245,7 @@ fn open_intents(records: &[Record]) -> BTreeMap<u64, (String, Resource)> {
     let mut open = BTreeMap::new();
     for record in records {
         match record {
-            Record::Intent { seq, step, resource, .. } => drop(open.insert(*seq, (step.clone(), resource.clone()))),
+            Record::Intent { seq, step, resource, .. } => drop(open.insert(*seq, (step.clone(), Resource::clone(resource)))),
             Record::Outcome { intent, .. } => drop(open.remove(intent)),
             Record::End { .. } => {}
         }
@@ -269,7 +269,12 @@ pub(crate) fn scan(directory: &Path) -> io::Result<Vec<crate::OpenIntent>> {
             continue;
         }
         let intents = open_intents(&read(&path)?);
-        found.extend(intents.into_iter().map(|(seq, (step, resource))| crate::OpenIntent { run: run.clone(), seq, step, resource: resource.id() }));
+        found.extend(intents.into_iter().map(|(seq, (step, resource))| crate::OpenIntent {
+            run: run.clone(),
+            seq,
+            step,
+            resource: resource.id(),
+        }));
     }
     found.sort_by(|left, right| (&left.run, left.seq).cmp(&(&right.run, right.seq)));
     Ok(found)

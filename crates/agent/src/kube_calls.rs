@@ -22,7 +22,8 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
         KubeCall::Ready => client.ready().await.map(|()| KubeAnswer::Done).map_err(|error| failed("the API server", &error)),
         KubeCall::Nodes => client.nodes().await.map(KubeAnswer::Nodes).map_err(|error| failed("nodes", &error)),
         KubeCall::Objects(objects) => {
-            let compare = |object: String| async move { client.difference(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
+            let compare =
+                |object: String| async move { client.difference(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
             stream::iter(objects).map(compare).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Objects)
         }
         KubeCall::Apply(objects) => {
@@ -40,7 +41,9 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
             let state = client.deployment(&namespace, &name).await;
             state.map(KubeAnswer::Deployment).map_err(|error| failed(&format!("Deployment {namespace}/{name}"), &error))
         }
-        KubeCall::Get { path } => client.get_json(&path).await.map(|json| KubeAnswer::Json(json.to_string())).map_err(|error| failed(&path, &error)),
+        KubeCall::Get { path } => {
+            client.get_json(&path).await.map(|json| KubeAnswer::Json(json.to_string())).map_err(|error| failed(&path, &error))
+        }
     }
 }
 
@@ -73,7 +76,12 @@ async fn wait(client: &Client, gate: &ClusterGate, timeout: Duration) -> Result<
             Err(error) => vec![error.to_string()],
         };
         if Instant::now() + INTERVAL >= deadline {
-            let message = format!("{} did not come true within {} s: {}", describe(gate), timeout.as_secs(), reasons.first().cloned().unwrap_or_default());
+            let message = format!(
+                "{} did not come true within {} s: {}",
+                describe(gate),
+                timeout.as_secs(),
+                reasons.first().cloned().unwrap_or_default()
+            );
             return Err(Failure { output: reasons, ..Failure::new(message).with_hint(hint(gate)) });
         }
         sleep(INTERVAL).await;

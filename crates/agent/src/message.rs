@@ -213,7 +213,10 @@ mod tests {
             Resource::Unit(Unit { name: "x.service".into(), fingerprint: digest, on_change: OnChange::Reload, start_timeout_seconds: 9 }),
             Resource::User(User { name: "x".into(), home: "/x".into() }),
             Resource::Sysctl(Sysctl { key: "a.b".into(), value: "1".into(), required: true }),
-            Resource::Package(Package { name: "x".into(), archives: vec![Archive { name: "x".into(), version: "1".into(), blob: blob() }] }),
+            Resource::Package(Package {
+                name: "x".into(),
+                archives: vec![Archive { name: "x".into(), version: "1".into(), blob: blob() }],
+            }),
             Resource::Image(Image { reference: "x:1".into(), blob: blob() }),
             Resource::HostsLine(HostsLine { address: "10.0.0.1".into(), names: vec!["m1".into()] }),
         ]
@@ -229,9 +232,15 @@ mod tests {
         let run: RunId = "20261125T020304Z-1a2b".parse().unwrap();
         round_trip(&Request::Observe(every_resource()));
         for resource in every_resource() {
-            round_trip(&Request::Apply(Box::new(ApplyRequest { run: run.clone(), step: "s".into(), resource, content: Some(SecretBytes::new(*b"secret")) })));
+            round_trip(&Request::Apply(Box::new(ApplyRequest {
+                run: run.clone(),
+                step: "s".into(),
+                resource,
+                content: Some(SecretBytes::new(*b"secret")),
+            })));
         }
-        let access = KubeAccess { server: "https://x".into(), authority: "a".into(), certificate: "c".into(), key: SecretBytes::new(*b"k") };
+        let access =
+            KubeAccess { server: "https://x".into(), authority: "a".into(), certificate: "c".into(), key: SecretBytes::new(*b"k") };
         let gate = ClusterGate::NodesReady { nodes: vec!["m1".parse().unwrap()] };
         round_trip(&Request::Kube { access: access.clone(), call: KubeCall::Gate { gate, timeout: Duration::from_secs(3) } });
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);

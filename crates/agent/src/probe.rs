@@ -39,7 +39,9 @@ pub(crate) async fn wait(context: &HostContext, probe: &Probe, timeout: Duration
 /// Says why the probe does not hold, or nothing when it does.
 async fn observe(context: &HostContext, probe: &Probe) -> Option<String> {
     match probe {
-        Probe::EtcdHealthy { endpoints, members } => etcd::unhealthy(context, endpoints, *members).await.unwrap_or_else(|failure| Some(failure.message)),
+        Probe::EtcdHealthy { endpoints, members } => {
+            etcd::unhealthy(context, endpoints, *members).await.unwrap_or_else(|failure| Some(failure.message))
+        }
         Probe::ApiReady { server, authority } => barque_kube::ready_anonymous(server, authority).await.err().map(|error| error.to_string()),
         Probe::HoldsAddress { address, held } => address_differs(address, *held),
         Probe::UnitStable { unit, seconds } => unit_instability(unit, *seconds).await.unwrap_or_else(|error| Some(error.to_string())),
@@ -77,7 +79,9 @@ async fn dns_differs(server: &str, name: &str, address: &str) -> Option<String> 
     // The dot keeps search domains out.
     match resolver.lookup_ip(format!("{}.", name.trim_end_matches('.'))).await {
         Ok(answer) if answer.iter().any(|found| found == IpAddr::V4(wanted)) => None,
-        Ok(answer) => Some(format!("{name} is {}, not {address}", answer.iter().map(|found| found.to_string()).collect::<Vec<_>>().join(", "))),
+        Ok(answer) => {
+            Some(format!("{name} is {}, not {address}", answer.iter().map(|found| found.to_string()).collect::<Vec<_>>().join(", ")))
+        }
         Err(error) => Some(format!("{server} does not answer for {name}: {error}")),
     }
 }

@@ -76,7 +76,10 @@ where
         let frame = tokio::select! {
             frame = read_frame(&mut input) => frame,
             () = stop.cancelled() => break Ok(()),
-            () = abort.cancelled() => return Err(ServeError::Aborted),
+            () = abort.cancelled() => {
+                writer.abort();
+                return Err(ServeError::Aborted);
+            }
         };
         match frame {
             Ok(Some(frame)) => {
@@ -92,7 +95,10 @@ where
     connection.tasks.close();
     tokio::select! {
         () = connection.tasks.wait() => {}
-        () = abort.cancelled() => return Err(ServeError::Aborted),
+        () = abort.cancelled() => {
+            writer.abort();
+            return Err(ServeError::Aborted);
+        }
     }
     let finished = session.finish().await;
     drop(connection);
@@ -176,7 +182,8 @@ impl Connection {
                 Err(error) => Err(Failure::new(format!("the agent failed: {error}"))),
             };
             open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            let body = postcard::to_stdvec(&reply).or_else(|error| postcard::to_stdvec(&Reply::Err(Failure::new(format!("the answer cannot be sent: {error}")))));
+            let body = postcard::to_stdvec(&reply)
+                .or_else(|error| postcard::to_stdvec(&Reply::Err(Failure::new(format!("the answer cannot be sent: {error}")))));
             let _client_is_gone = answers.send(Frame { kind: FrameKind::Answer, id, body: body.unwrap_or_default() }).await;
         });
     }
@@ -198,7 +205,7 @@ async fn handle(session: Arc<Session>, request: Request, chunks: Option<mpsc::Re
         Request::Apply(request) => apply(&session, *request, None).await.map(Answer::Applied),
         Request::Put { blob, compressed_size } => {
             let Some(chunks) = chunks else { return Err(Failure::new("a blob without chunks")) };
-            blocking(move || store::receive(&context, blob, compressed_size, chunks)).await??;
+            blocking(move || store::receive(&context, blob, compressed_size, chunks)).await?.map_err(|failure| *failure)?;
             session.note_received(blob.digest);
             Ok(Answer::Done)
         }
@@ -222,7 +229,10 @@ async fn look(session: &Session, request: Request) -> Reply {
         }
         Request::Probe { probe, timeout, interval } => probe::wait(context, &probe, timeout, interval).await.map(|()| Answer::Done),
         Request::EtcdStatus { endpoints } => etcd::members(context, &endpoints).await.map(Answer::EtcdStatus),
-        Request::Kube { access, call } => kube_calls::call(&session.kube(&access)?, call).await.map(Answer::Kube),
+        Request::Kube { access, call } => {
+            let client = session.kube(&access).map_err(|error| Failure::new(error.to_string()))?;
+            kube_calls::call(&client, call).await.map(Answer::Kube)
+        }
         Request::Journal { unit, lines } => Ok(Answer::Journal(barque_host::journal_tail(&unit, lines).await)),
         Request::Apply(_) | Request::Put { .. } => Err(Failure::new("this request changes something")),
     }

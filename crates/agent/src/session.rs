@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use barque_event::Failure;
 use barque_host::{HostContext, sync_blobs};
+use barque_kube::KubeError;
 use barque_model::{Digest, KubeAccess, RunId};
 use barque_plan::ResourceId;
 use tokio::sync::OwnedMutexGuard;
@@ -76,10 +77,9 @@ impl Session {
         };
         for intent in closed {
             // Best effort: it is found again otherwise, and observed again.
-            if let Ok(journal) = self.journal(&intent.run).await {
-                if let Err(error) = journal.outcome(intent.seq, Ending::Observed, &format!("observed by run {run}")) {
-                    tracing::warn!(%error, "an open intent cannot be closed");
-                }
+            let Ok(journal) = self.journal(&intent.run).await else { continue };
+            if let Err(error) = journal.outcome(intent.seq, Ending::Observed, &format!("observed by run {run}")) {
+                tracing::warn!(%error, "an open intent cannot be closed");
             }
         }
     }
@@ -90,14 +90,12 @@ impl Session {
     }
 
     /// A client of the Kubernetes API; the last one is kept, so that a run makes one connection.
-    pub(crate) fn kube(&self, access: &KubeAccess) -> Result<barque_kube::Client, Failure> {
+    pub(crate) fn kube(&self, access: &KubeAccess) -> Result<barque_kube::Client, KubeError> {
         let mut kept = locked(&self.kube);
-        if let Some((known, client)) = kept.as_ref() {
-            if known == access {
-                return Ok(client.clone());
-            }
+        if let Some((_, client)) = kept.as_ref().filter(|(known, _)| known == access) {
+            return Ok(client.clone());
         }
-        let client = barque_kube::Client::connect(access).map_err(|error| Failure::new(error.to_string()))?;
+        let client = barque_kube::Client::connect(access)?;
         *kept = Some((access.clone(), client.clone()));
         Ok(client)
     }

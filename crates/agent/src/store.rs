@@ -22,7 +22,7 @@ const INCOMING: &str = ".incoming-";
 /// Kept free for everything else on the file system when a blob is accepted.
 const RESERVE: u64 = 64 << 20;
 /// An arrival that has not been written to for so long belongs to an agent that is gone.
-const STALE: Duration = Duration::from_secs(3600);
+const STALE: Duration = Duration::from_hours(1);
 /// Decompressed, hashed and written at a time: fits in the processor's second-level cache.
 const BLOCK: usize = 256 << 10;
 
@@ -66,12 +66,17 @@ pub(crate) fn missing(context: &HostContext, blobs: &[Blob]) -> Result<Vec<Blob>
 }
 
 /// Takes a blob from `chunks`, a zstd stream. Blocks. Nothing is left when it fails.
-pub(crate) fn receive(context: &HostContext, blob: Blob, compressed_size: u64, chunks: mpsc::Receiver<Chunk>) -> Result<(), Failure> {
+pub(crate) fn receive(context: &HostContext, blob: Blob, compressed_size: u64, chunks: mpsc::Receiver<Chunk>) -> Result<(), Box<Failure>> {
     let received = receive_inner(context, blob, compressed_size, chunks);
-    received.map_err(|error| match error {
-        ReceiveError::Host(error) => error.into(),
-        ReceiveError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => no_space(context, blob).into(),
-        error => Failure::new(format!("the content {} did not arrive well: {error}", blob.digest.short())).with_hint("run `barque up` again: it sends what is missing"),
+    received.map_err(|error| {
+        Box::new(match error {
+            ReceiveError::Host(error) => error.into(),
+            ReceiveError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                no_space(context, blob).into()
+            }
+            error => Failure::new(format!("the content {} did not arrive well: {error}", blob.digest.short()))
+                .with_hint("run `barque up` again: it sends what is missing"),
+        })
     })
 }
 
@@ -209,7 +214,10 @@ impl Read for ChunkReader {
 pub(crate) fn clean(context: &HostContext) {
     let Ok(entries) = fs::read_dir(context.store()) else { return };
     for entry in entries.flatten() {
-        let stale = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE));
+        let stale = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE));
         if stale && entry.file_name().to_string_lossy().starts_with(INCOMING) {
             let _gone_already = fs::remove_file(entry.path());
         }

@@ -167,7 +167,11 @@ impl Hello {
         if words.next()? != HELLO {
             return None;
         }
-        Some(Self { protocol: words.next()?.parse().ok()?, build_id: words.next()?.to_owned(), boot_id: words.next().unwrap_or("unknown").to_owned() })
+        Some(Self {
+            protocol: words.next()?.parse().ok()?,
+            build_id: words.next()?.to_owned(),
+            boot_id: words.next().unwrap_or("unknown").to_owned(),
+        })
     }
 }
 

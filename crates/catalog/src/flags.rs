@@ -89,6 +89,8 @@ pub fn missing_flags(component: Component, help_text: &str) -> Vec<&'static str>
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -112,13 +114,13 @@ mod tests {
         let mut etcd = String::new();
         let mut plain = String::from("Usage: flannel [OPTION]...\n");
         for entry in component_entries(Component::KubeScheduler).iter().filter(|entry| entry.kind == EntryKind::Flag && entry.name != "v") {
-            pflag.push_str(&format!("      --{} string   text --other\n", entry.name));
+            let _ = writeln!(pflag, "      --{} string   text --other", entry.name);
         }
         for entry in component_entries(Component::Etcd) {
-            etcd.push_str(&format!("  --{} 'default'\n    words\n", entry.name));
+            let _ = writeln!(etcd, "  --{} 'default'\n    words", entry.name);
         }
         for entry in component_entries(Component::Flanneld).iter().filter(|entry| entry.kind == EntryKind::Flag) {
-            plain.push_str(&format!("  -{} string\n    \twords\n", entry.name));
+            let _ = writeln!(plain, "  -{} string\n    \twords", entry.name);
         }
         assert_eq!(missing_flags(Component::KubeScheduler, &pflag), Vec::<&str>::new());
         assert_eq!(missing_flags(Component::Etcd, &etcd), Vec::<&str>::new());

@@ -24,7 +24,11 @@ pub(crate) fn observe(context: &HostContext, wanted: &Binary) -> Result<Observed
     if !metadata.file_type().is_symlink() {
         // A program put there by hand is replaced, and kept by the journal.
         let regular = metadata.is_file();
-        return Ok(if regular { Observed::Binary { target: None, intact: false } } else { Observed::Other { what: kind_of(metadata.file_type()).to_owned() } });
+        return Ok(if regular {
+            Observed::Binary { target: None, intact: false }
+        } else {
+            Observed::Other { what: kind_of(metadata.file_type()).to_owned() }
+        });
     }
     let target = store_digest(&fs::read_link(&path)?);
     let intact = match target {
@@ -63,5 +67,8 @@ pub(crate) fn require_blob(context: &HostContext, digest: Digest, what: &str) ->
         BlobState::Absent => "is not in the host's store",
         BlobState::Damaged => "was changed in the host's store",
     };
-    Err(HostError::Refused { message: format!("the content of {what} ({}) {problem}", digest.short()), hint: "run `barque up` again: it sends what is missing".to_owned() })
+    Err(HostError::Refused {
+        message: format!("the content of {what} ({}) {problem}", digest.short()),
+        hint: "run `barque up` again: it sends what is missing".to_owned(),
+    })
 }

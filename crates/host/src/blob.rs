@@ -81,7 +81,8 @@ pub fn blob_state(context: &HostContext, digest: Digest) -> Result<BlobState, Ho
     };
     let present = BlobRecord::of(&metadata, context.boot_id(), false);
     let record: Option<BlobRecord> = read_record(&context.blob_record(digest));
-    let vouched = record.as_ref().is_some_and(|record| record.describes(&present) && (record.synced || record.boot_id == context.boot_id()));
+    let vouched =
+        record.as_ref().is_some_and(|record| record.describes(&present) && (record.synced || record.boot_id == context.boot_id()));
     if vouched {
         return Ok(BlobState::Intact);
     }

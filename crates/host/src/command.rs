@@ -77,7 +77,9 @@ impl From<CommandError> for Failure {
         let failure = Self::new(error.to_string());
         match error {
             CommandError::Start { command, .. } | CommandError::Timeout { command, .. } => Self { command: Some(command), ..failure },
-            CommandError::Status { command, status, output } => Self { command: Some(command), exit_status: Some(status), output, ..failure },
+            CommandError::Status { command, status, output } => {
+                Self { command: Some(command), exit_status: Some(status), output, ..failure }
+            }
         }
     }
 }
@@ -93,7 +95,7 @@ impl Command {
             program: program.to_owned(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             environment: Vec::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }
     }
 

@@ -15,9 +15,13 @@ use crate::replace::{make_directory, sync_parent};
 pub(crate) fn observe(context: &HostContext, accounts: &Accounts, wanted: &Directory) -> Result<Observed, HostError> {
     let path = context.path(&wanted.path);
     match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => Ok(Observed::Directory { mode: metadata.permissions().mode() & 0o7777, owner: accounts.owner(&metadata) }),
+        Ok(metadata) if metadata.is_dir() => {
+            Ok(Observed::Directory { mode: metadata.permissions().mode() & 0o7777, owner: accounts.owner(&metadata) })
+        }
         Ok(metadata) => Ok(Observed::Other { what: kind_of(metadata.file_type()).to_owned() }),
-        Err(error) if is_absent(&error) && fs::symlink_metadata(&path).is_ok() => Ok(Observed::Other { what: "a link that leads nowhere".to_owned() }),
+        Err(error) if is_absent(&error) && fs::symlink_metadata(&path).is_ok() => {
+            Ok(Observed::Other { what: "a link that leads nowhere".to_owned() })
+        }
         Err(error) if is_absent(&error) => Ok(Observed::Absent),
         Err(error) => Err(error.into()),
     }
@@ -35,7 +39,8 @@ pub(crate) fn apply(context: &HostContext, wanted: &Directory) -> Result<(), Hos
     }
     let made = !path.exists();
     // Nobody but root enters before the owner is right.
-    make_directory(&path, if made { wanted.mode & 0o700 } else { wanted.mode }).map_err(|error| error.or_no_space(context, &wanted.path))?;
+    make_directory(&path, if made { wanted.mode & 0o700 } else { wanted.mode })
+        .map_err(|error| error.or_no_space(context, &wanted.path))?;
     let directory = fs::File::open(&path)?;
     std::os::unix::fs::fchown(&directory, Some(uid), Some(gid)).map_err(|error| HostError::io("change the owner of", &path, error))?;
     directory.set_permissions(std::fs::Permissions::from_mode(wanted.mode))?;

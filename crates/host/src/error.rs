@@ -74,7 +74,9 @@ impl From<HostError> for Failure {
         match error {
             HostError::Failed(failure) => *failure,
             HostError::Refused { message, hint } => Self::new(message).with_hint(hint),
-            HostError::NoSpace { mount, .. } => Self::new(message).with_hint(format!("free some space (`df -h {mount}` on the host), then run `barque up` again")),
+            HostError::NoSpace { mount, .. } => {
+                Self::new(message).with_hint(format!("free some space (`df -h {mount}` on the host), then run `barque up` again"))
+            }
             HostError::Command(error) => error.into(),
             HostError::Output { command, .. } => Self { command: Some(command), ..Self::new(message) },
             HostError::Io(_) => Self::new(message),

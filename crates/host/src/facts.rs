@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use barque_plan::{HostFacts, InterfaceAddress, OsRelease};
 use fs_err as fs;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 
 use crate::command::Command;
 use crate::context::HostContext;
@@ -31,7 +32,7 @@ pub async fn facts(context: &HostContext) -> Result<HostFacts, HostError> {
         architecture: architecture(&uname.machine().to_string_lossy()),
         os: os_release(&fs::read_to_string(context.path("/etc/os-release")).unwrap_or_default()),
         kernel: uname.release().to_string_lossy().into_owned(),
-        cgroup_v2: rustix::fs::statfs(context.path("/sys/fs/cgroup")).is_ok_and(|stat| i64::try_from(stat.f_type).is_ok_and(|kind| kind == CGROUP2_MAGIC)),
+        cgroup_v2: rustix::fs::statfs(context.path("/sys/fs/cgroup")).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC),
         processors: std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
         memory_bytes: memory_bytes(&fs::read_to_string(context.path("/proc/meminfo")).unwrap_or_default()),
         addresses: addresses()?,
@@ -83,11 +84,11 @@ pub fn addresses() -> Result<Vec<InterfaceAddress>, HostError> {
         let storage = interface.address?;
         let mask = interface.netmask;
         let (address, prefix) = if let Some(v4) = storage.as_sockaddr_in() {
-            let mask = mask.as_ref().and_then(|mask| mask.as_sockaddr_in()).map_or(Ipv4Addr::BROADCAST, |mask| mask.ip());
+            let mask = mask.as_ref().and_then(|mask| mask.as_sockaddr_in()).map_or(Ipv4Addr::BROADCAST, SockaddrIn::ip);
             (IpAddr::V4(v4.ip()), mask.to_bits().count_ones())
         } else {
             let v6 = storage.as_sockaddr_in6()?;
-            let mask = mask.as_ref().and_then(|mask| mask.as_sockaddr_in6()).map_or(Ipv6Addr::from_bits(u128::MAX), |mask| mask.ip());
+            let mask = mask.as_ref().and_then(|mask| mask.as_sockaddr_in6()).map_or(Ipv6Addr::from_bits(u128::MAX), SockaddrIn6::ip);
             (IpAddr::V6(v6.ip()), mask.to_bits().count_ones())
         };
         Some(InterfaceAddress { interface: interface.interface_name, address, prefix: u8::try_from(prefix).unwrap_or(u8::MAX) })

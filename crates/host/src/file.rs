@@ -49,9 +49,14 @@ pub(crate) fn apply(context: &HostContext, wanted: &File, content: Option<&Secre
     match content {
         Some(content) => {
             if Digest::of(content.expose()) != wanted.digest {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the content sent for `{}` has another digest", wanted.path)).into());
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("the content sent for `{}` has another digest", wanted.path),
+                )
+                .into());
             }
-            replace_file(context, &path, &with_run(content.expose(), run), attributes).map_err(|error| error.or_no_space(context, &wanted.path))?;
+            replace_file(context, &path, &with_run(content.expose(), run), attributes)
+                .map_err(|error| error.or_no_space(context, &wanted.path))?;
         }
         None => set_attributes(&path, wanted, attributes)?,
     }
@@ -71,7 +76,8 @@ fn set_attributes(path: &Path, wanted: &File, attributes: Attributes) -> Result<
         return Err(unsent().into());
     }
     let file = open(path)?;
-    std::os::unix::fs::fchown(&file, Some(attributes.uid), Some(attributes.gid)).map_err(|error| HostError::io("change the owner of", path, error))?;
+    std::os::unix::fs::fchown(&file, Some(attributes.uid), Some(attributes.gid))
+        .map_err(|error| HostError::io("change the owner of", path, error))?;
     file.set_permissions(std::fs::Permissions::from_mode(attributes.mode))?;
     file.sync_all()?;
     Ok(())

@@ -135,7 +135,10 @@ mod tests {
         let (_root, context) = root("127.0.0.1 localhost\n10.0.0.1 m1 api # barque\n# note\n");
         assert_eq!(observe(&context, &line("10.0.0.2", &["m1"])).unwrap(), Observed::Absent);
         apply(&context, &line("10.0.0.2", &["m1"])).unwrap();
-        assert_eq!(fs::read_to_string(context.path(HOSTS)).unwrap(), "127.0.0.1 localhost\n10.0.0.1 api # barque\n# note\n10.0.0.2 m1 # barque\n");
+        assert_eq!(
+            fs::read_to_string(context.path(HOSTS)).unwrap(),
+            "127.0.0.1 localhost\n10.0.0.1 api # barque\n# note\n10.0.0.2 m1 # barque\n"
+        );
         assert_eq!(observe(&context, &line("10.0.0.2", &["m1"])).unwrap(), Observed::HostsLine);
     }
 

@@ -17,7 +17,7 @@ use crate::replace::{read_record, write_record};
 /// Version of [`ImageRecord`].
 const RECORD_FORMAT: u32 = 1;
 /// Unpacking a large image on a slow disk.
-const IMPORT_TIMEOUT: Duration = Duration::from_secs(300);
+const IMPORT_TIMEOUT: Duration = Duration::from_mins(5);
 /// A listing is quick, or containerd does not run.
 const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -53,7 +53,8 @@ async fn list() -> BTreeSet<String> {
 }
 
 fn record_path(context: &HostContext, image: &Image) -> PathBuf {
-    let readable: String = image.reference.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
+    let readable: String =
+        image.reference.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
     // Two references may differ only in what was replaced.
     let digest = Digest::of(image.reference.as_bytes());
     context.state("images").join(format!("{readable}-{}.json", digest.short()))
@@ -66,7 +67,10 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Image) -> Result<(), H
     let import = Command::new("ctr", ["-n", "k8s.io", "images", "import", archive.as_str()]).timeout(IMPORT_TIMEOUT);
     import.run().await?;
     if !list().await.contains(&wanted.reference) {
-        return Err(HostError::Output { command: import.line(), detail: format!("the archive was imported but holds no image named {}", wanted.reference) });
+        return Err(HostError::Output {
+            command: import.line(),
+            detail: format!("the archive was imported but holds no image named {}", wanted.reference),
+        });
     }
     let record = ImageRecord { format: RECORD_FORMAT, reference: wanted.reference.clone(), digest: wanted.blob.digest };
     write_record(context, &record_path(context, wanted), &record)

@@ -18,8 +18,8 @@ mod prior;
 mod replace;
 mod resource;
 mod space;
-mod systemd;
 mod sysctl;
+mod systemd;
 mod unit;
 mod user;
 

@@ -75,7 +75,11 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// Where the identifier starts.
 fn find_run(head: &[u8]) -> Option<usize> {
     let searched = &head[..head.len().min(SEARCHED)];
-    let starts = searched.windows(INTRODUCTION.len()).enumerate().filter(|(_, window)| *window == INTRODUCTION).map(|(at, _)| at + INTRODUCTION.len());
+    let starts = searched
+        .windows(INTRODUCTION.len())
+        .enumerate()
+        .filter(|(_, window)| *window == INTRODUCTION)
+        .map(|(at, _)| at + INTRODUCTION.len());
     starts.into_iter().find(|start| {
         let token = head.get(*start..start + RUN_LENGTH).and_then(|token| std::str::from_utf8(token).ok());
         token.is_some_and(|token| token.parse::<RunId>().is_ok())

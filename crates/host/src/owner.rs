@@ -34,7 +34,10 @@ impl Accounts {
     pub(crate) fn ids(&self, owner: &Owner) -> Result<(u32, u32), HostError> {
         let missing = |kind: &str, name: &str| HostError::Refused {
             message: format!("the {kind} `{name}` does not exist"),
-            hint: format!("look with `getent {} {name}` on the host; `barque up` makes the users that components need", if kind == "user" { "passwd" } else { "group" }),
+            hint: format!(
+                "look with `getent {} {name}` on the host; `barque up` makes the users that components need",
+                if kind == "user" { "passwd" } else { "group" }
+            ),
         };
         let user = number(&self.users, &owner.user).ok_or_else(|| missing("user", &owner.user))?;
         let group = number(&self.groups, &owner.group).ok_or_else(|| missing("group", &owner.group))?;
@@ -75,7 +78,10 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        let accounts = Accounts { users: parse("root:x:0:0:root:/root:/bin/sh\netcd:x:998:997::/:/x\n+\n"), groups: parse("root:x:0:\netcd:x:997:a,b\n") };
+        let accounts = Accounts {
+            users: parse("root:x:0:0:root:/root:/bin/sh\netcd:x:998:997::/:/x\n+\n"),
+            groups: parse("root:x:0:\netcd:x:997:a,b\n"),
+        };
         assert_eq!(accounts.ids(&Owner::of("etcd")).unwrap(), (998, 997));
         assert_eq!(accounts.ids(&Owner::root()).unwrap(), (0, 0));
         assert!(accounts.ids(&Owner::of("haproxy")).is_err());

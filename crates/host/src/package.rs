@@ -20,9 +20,9 @@ use crate::replace::{Attributes, make_directory, write_new};
 /// The lock that dpkg's front ends hold; apt on a fresh machine may hold it for a while.
 const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 /// How long another front end is waited for.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Unpacking and configuring haproxy or keepalived takes seconds; slow disks get time.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// invoke-rc.d and deb-systemd-invoke start nothing while this says 101 (Debian's invoke-rc.d(8)).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_TEXT: &str = "#!/bin/sh\n# Put here by barque while it installs packages, and removed afterwards.\nexit 101\n";
@@ -78,9 +78,10 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
     let folder = ArchiveFolder::new(context, wanted, &missing)?;
     let lock = lock_frontend(context).await?;
     let _policy = NoServices::begin(context)?;
-    let mut command = Command::new("dpkg", ["--install", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()))
-        .environment("DEBIAN_FRONTEND", "noninteractive")
-        .timeout(INSTALL_TIMEOUT);
+    let mut command =
+        Command::new("dpkg", ["--install", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()))
+            .environment("DEBIAN_FRONTEND", "noninteractive")
+            .timeout(INSTALL_TIMEOUT);
     if lock.is_some() {
         // We hold the front ends' lock for dpkg, as apt does.
         command = command.environment("DPKG_FRONTEND_LOCKED", "true");
@@ -135,7 +136,9 @@ async fn lock_frontend(context: &HostContext) -> Result<Option<fs::File>, HostEr
     loop {
         match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(250)).await,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
                 return Err(HostError::Refused {
                     message: format!("another program has held {LOCK} for {} s", LOCK_TIMEOUT.as_secs()),

@@ -81,15 +81,19 @@ pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Obse
         Resource::Binary(binary) => capture_path(context, &binary.path),
         Resource::Directory(directory) => capture_path(context, &directory.path),
         Resource::HostsLine(_) => capture_path(context, HOSTS),
-        Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Package(_) | Resource::Image(_) => Ok(match observed.clone() {
-            Observed::Unit(state) => Prior::Unit { state },
-            Observed::User => Prior::User,
-            Observed::Sysctl { value } => Prior::Sysctl { value },
-            Observed::Package { installed } => Prior::Package { installed },
-            Observed::Image { digest } => Prior::Image { digest },
-            Observed::Other { what } => Prior::Other { what },
-            Observed::Absent | Observed::Directory { .. } | Observed::File { .. } | Observed::Binary { .. } | Observed::HostsLine => Prior::Absent,
-        }),
+        Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Package(_) | Resource::Image(_) => {
+            Ok(match observed.clone() {
+                Observed::Unit(state) => Prior::Unit { state },
+                Observed::User => Prior::User,
+                Observed::Sysctl { value } => Prior::Sysctl { value },
+                Observed::Package { installed } => Prior::Package { installed },
+                Observed::Image { digest } => Prior::Image { digest },
+                Observed::Other { what } => Prior::Other { what },
+                Observed::Absent | Observed::Directory { .. } | Observed::File { .. } | Observed::Binary { .. } | Observed::HostsLine => {
+                    Prior::Absent
+                }
+            })
+        }
     }
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn replace_file(context: &HostContext, path: &Path, content: &[u8], a
 pub(crate) fn write_new(path: &Path, content: &[u8], attributes: Attributes) -> Result<(), HostError> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(attributes.mode & 0o700).open(path)?;
     // The umask can only have taken bits away. The owner comes first: changing it clears set-user-ID bits.
-    std::os::unix::fs::fchown(&file, Some(attributes.uid), Some(attributes.gid)).map_err(|error| HostError::io("change the owner of", path, error))?;
+    std::os::unix::fs::fchown(&file, Some(attributes.uid), Some(attributes.gid))
+        .map_err(|error| HostError::io("change the owner of", path, error))?;
     file.set_permissions(std::fs::Permissions::from_mode(attributes.mode))?;
     file.write_all(content)?;
     file.sync_all()?;

@@ -17,9 +17,12 @@ pub async fn observe(context: &HostContext, resource: &Resource) -> Result<Obser
 
 /// Observes many resources, in their order; one call each of systemctl, dpkg-query and ctr serves them all.
 pub async fn observe_all(context: &HostContext, resources: &[Resource]) -> Result<Vec<Observed>, HostError> {
-    let units: Vec<_> = resources.iter().filter_map(|resource| if let Resource::Unit(unit) = resource { Some(unit) } else { None }).collect();
-    let packages: Vec<_> = resources.iter().filter_map(|resource| if let Resource::Package(package) = resource { Some(package) } else { None }).collect();
-    let images: Vec<_> = resources.iter().filter_map(|resource| if let Resource::Image(image) = resource { Some(image) } else { None }).collect();
+    let units: Vec<_> =
+        resources.iter().filter_map(|resource| if let Resource::Unit(unit) = resource { Some(unit) } else { None }).collect();
+    let packages: Vec<_> =
+        resources.iter().filter_map(|resource| if let Resource::Package(package) = resource { Some(package) } else { None }).collect();
+    let images: Vec<_> =
+        resources.iter().filter_map(|resource| if let Resource::Image(image) = resource { Some(image) } else { None }).collect();
     let files = {
         let (context, resources) = (context.clone(), resources.to_vec());
         tokio::task::spawn_blocking(move || observe_files(&context, &resources))

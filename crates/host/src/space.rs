@@ -22,12 +22,20 @@ fn mount_point(path: &Path) -> String {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let table = fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    mounts.filter(|mount| path.starts_with(mount)).max_by_key(|mount| mount.as_os_str().len()).unwrap_or_else(|| "/".into()).display().to_string()
+    mounts
+        .filter(|mount| path.starts_with(mount))
+        .max_by_key(|mount| mount.as_os_str().len())
+        .unwrap_or_else(|| "/".into())
+        .display()
+        .to_string()
 }
 
 /// Spaces and the like are octal escapes in mountinfo (proc_pid_mountinfo(5)).
 fn unescape(field: &str) -> PathBuf {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")].iter().fold(field.to_owned(), |text, (from, to)| text.replace(from, to)).into()
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(field.to_owned(), |text, (from, to)| text.replace(from, to))
+        .into()
 }
 
 #[cfg(test)]

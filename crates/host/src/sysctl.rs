@@ -21,12 +21,19 @@ pub(crate) fn observe(context: &HostContext, wanted: &Sysctl) -> Result<Observed
 pub(crate) fn apply(context: &HostContext, wanted: &Sysctl) -> Result<Vec<String>, HostError> {
     let path = context.path(&file(&wanted.key));
     // Never created: in `/proc` that fails, and nowhere else does a parameter live.
-    let written = fs::OpenOptions::new().write(true).truncate(true).open(&path).and_then(|mut file| io::Write::write_all(&mut file, wanted.value.as_bytes()));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&path)
+        .and_then(|mut file| io::Write::write_all(&mut file, wanted.value.as_bytes()));
     match written {
         Ok(()) => Ok(Vec::new()),
         Err(error) if wanted.required => Err(HostError::Refused {
             message: format!("the kernel parameter {} cannot be set to {}: {error}", wanted.key, wanted.value),
-            hint: format!("set it where the host itself runs (a container's parameters may belong to its host): `sysctl -w {}={}`", wanted.key, wanted.value),
+            hint: format!(
+                "set it where the host itself runs (a container's parameters may belong to its host): `sysctl -w {}={}`",
+                wanted.key, wanted.value
+            ),
         }),
         Err(error) => Ok(vec![format!("{} could not be set to {} and is left as it is: {error}", wanted.key, wanted.value)]),
     }

@@ -13,7 +13,7 @@ const PROPERTIES: &str =
 /// systemd answers within milliseconds; busy hosts get time.
 const SHOW_TIMEOUT: Duration = Duration::from_secs(20);
 /// Reading all units again; some hosts have thousands.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+const RELOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A unit as systemd shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub(crate) async fn show(units: &[&str]) -> Result<Vec<Shown>, HostError> {
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    let command = Command::new("systemctl", ["show", "-p", PROPERTIES, "--"].into_iter().chain(units.iter().copied())).timeout(SHOW_TIMEOUT);
+    let command =
+        Command::new("systemctl", ["show", "-p", PROPERTIES, "--"].into_iter().chain(units.iter().copied())).timeout(SHOW_TIMEOUT);
     let output = match command.run().await {
         Ok(output) => output,
         // Preflight reports a host without systemd; to observe it is no error.
@@ -57,7 +58,10 @@ pub(crate) async fn show(units: &[&str]) -> Result<Vec<Shown>, HostError> {
     };
     let shown = parse_show(&output.stdout);
     if shown.len() != units.len() {
-        return Err(HostError::Output { command: command.line(), detail: format!("{} units asked for, {} answered", units.len(), shown.len()) });
+        return Err(HostError::Output {
+            command: command.line(),
+            detail: format!("{} units asked for, {} answered", units.len(), shown.len()),
+        });
     }
     Ok(shown)
 }

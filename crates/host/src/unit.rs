@@ -79,12 +79,11 @@ pub(crate) async fn apply(context: &HostContext, unit: &Unit, difference: &Diffe
         systemctl("reset-failed", &[], unit, Duration::from_secs(30)).await?;
     }
     let job = systemctl(verb, &[], unit, remaining(deadline)).await;
-    if verb == "reload" {
-        if let Err(error) = job {
-            return Err(failure(unit, error.to_string(), Some(error)).await);
-        }
-    }
-    wait_active(unit, verb, deadline, job.err()).await?;
+    let job = match job {
+        Err(error) if verb == "reload" => return Err(failure(unit, error.to_string(), Some(error)).await),
+        job => job.err(),
+    };
+    wait_active(unit, verb, deadline, job).await?;
     write_record(context, &record_path(context, unit), &UnitRecord { format: RECORD_FORMAT, fingerprint: unit.fingerprint })
 }
 

@@ -16,6 +16,7 @@ impl Args {
     }
 
     /// Adds `--name=value`.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, texts and references alike, without a sign at each call")]
     pub(crate) fn set(&mut self, name: &str, value: impl ToString) -> &mut Self {
         self.0.push((name.to_owned(), value.to_string()));
         self

@@ -18,7 +18,7 @@ use crate::session::Verifier;
 use crate::settings::Prompt;
 
 /// The time for one key; an agent may wait for the touch of a hardware token.
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT: Duration = Duration::from_mins(1);
 /// sshd closes the connection after `MaxAuthTries`, 6 by default.
 const ATTEMPTS: usize = 6;
 
@@ -129,7 +129,8 @@ impl Attempts<'_> {
         let key = match self.login.ring.load(path, self.login.prompt, held).await {
             Ok(Loaded::Key(key)) => key,
             Ok(Loaded::Locked { public, reason }) => {
-                let same = |identity: &&AgentIdentity| public.as_ref().is_some_and(|public| identity.public_key().key_data() == public.key_data());
+                let same =
+                    |identity: &&AgentIdentity| public.as_ref().is_some_and(|public| identity.public_key().key_data() == public.key_data());
                 if let Some(identity) = self.identities.iter().find(same).cloned() {
                     return self.identity(&identity).await;
                 }

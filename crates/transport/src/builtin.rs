@@ -21,7 +21,7 @@ use crate::known_hosts::lookup_name;
 use crate::process::Process;
 use crate::session::{Session, Verifier, handshake};
 use crate::settings::Settings;
-use crate::ssh_config::{self, HostConfig, Hop, place};
+use crate::ssh_config::{self, Hop, HostConfig, place};
 
 /// After this long, a failed connection is not tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,7 +60,9 @@ impl Transport for RusshTransport {
         });
         let begun = Instant::now();
         let session = (|| self.shared.open(&hop, jump.as_slice(), 0))
-            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_factor(4.0).with_max_times(2).with_jitter())
+            .retry(
+                ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_factor(4.0).with_max_times(2).with_jitter(),
+            )
             .when(|error| error.is_retryable() && begun.elapsed() < PATIENCE)
             .notify(|error, after| tracing::debug!(host = %host.name, %error, ?after, "connects again"))
             .await?;
@@ -123,10 +125,8 @@ impl Shared {
     async fn dial(&self, host: &str, port: u16, place: &str) -> Result<TcpStream, ConnectError> {
         let limit = self.settings.connect_timeout;
         let stream = tokio::time::timeout(limit, async {
-            let addresses: Vec<_> = tokio::net::lookup_host((host, port))
-                .await
-                .map_err(|_| ConnectError::NameNotFound { name: host.to_owned() })?
-                .collect();
+            let addresses: Vec<_> =
+                tokio::net::lookup_host((host, port)).await.map_err(|_| ConnectError::NameNotFound { name: host.to_owned() })?.collect();
             TcpStream::connect(addresses.as_slice()).await.map_err(|error| unreachable(place, &error))
         });
         let stream = stream.await.map_err(|_| self.timeout(place, "connect"))??;

@@ -21,7 +21,10 @@ pub(crate) fn classify(stderr: &str, hop: &Hop, jump: Option<&Hop>, limit: Durat
         // "stdio forwarding failed": the jump host is fine and could not reach the target.
         if inner.contains("stdio forwarding failed") {
             let refused = inner.lines().find(|line| line.contains("open failed")).unwrap_or("it cannot reach the host");
-            return ConnectError::Unreachable { address: hop.place(), cause: format!("jump host {} says {}", jump.place(), refused.trim()) };
+            return ConnectError::Unreachable {
+                address: hop.place(),
+                cause: format!("jump host {} says {}", jump.place(), refused.trim()),
+            };
         }
         return ConnectError::Jump { via: jump.place(), source: Box::new(classify(&inner, jump, None, limit)) };
     }
@@ -96,12 +99,14 @@ mod tests {
     fn each_kind_is_recognised() {
         type Check = fn(&ConnectError) -> bool;
         let cases: [(&str, Check); 11] = [
-            ("ann@web1: Permission denied (publickey,password).", |e| {
-                matches!(e, ConnectError::AuthenticationRefused { methods, user, .. } if methods.as_slice() == ["publickey", "password"] && user == "ann")
-            }),
-            ("Warning: Identity file /k not accessible: No such file or directory.\nann@web1: Permission denied (publickey).", |e| {
-                matches!(e, ConnectError::KeyUnreadable { reason, .. } if reason == "No such file or directory.")
-            }),
+            (
+                "ann@web1: Permission denied (publickey,password).",
+                |e| matches!(e, ConnectError::AuthenticationRefused { methods, user, .. } if methods.as_slice() == ["publickey", "password"] && user == "ann"),
+            ),
+            (
+                "Warning: Identity file /k not accessible: No such file or directory.\nann@web1: Permission denied (publickey).",
+                |e| matches!(e, ConnectError::KeyUnreadable { reason, .. } if reason == "No such file or directory."),
+            ),
             ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", |e| {
                 matches!(e, ConnectError::AuthenticationRefused { .. })
             }),
@@ -113,14 +118,16 @@ mod tests {
             ("ssh: connect to host web1 port 2222: Connection refused", |e| {
                 matches!(e, ConnectError::Unreachable { cause, .. } if cause == "connection refused") && e.is_retryable()
             }),
-            ("ssh: connect to host web1 port 2222: No route to host", |e| {
-                matches!(e, ConnectError::Unreachable { cause, .. } if cause == "no route to host")
-            }),
+            (
+                "ssh: connect to host web1 port 2222: No route to host",
+                |e| matches!(e, ConnectError::Unreachable { cause, .. } if cause == "no route to host"),
+            ),
             ("ssh: connect to host web1 port 2222: Connection timed out", |e| matches!(e, ConnectError::Timeout { .. })),
             ("kex_exchange_identification: read: Connection reset by peer", |e| e.is_retryable()),
-            ("Unable to negotiate with 1.2.3.4 port 22: no matching host key type found. Their offer: ssh-rsa", |e| {
-                matches!(e, ConnectError::Protocol { reason, .. } if reason.contains("no matching host key"))
-            }),
+            (
+                "Unable to negotiate with 1.2.3.4 port 22: no matching host key type found. Their offer: ssh-rsa",
+                |e| matches!(e, ConnectError::Protocol { reason, .. } if reason.contains("no matching host key")),
+            ),
             ("WARNING: REVOKED HOST KEY DETECTED!\nHost key verification failed.", |e| matches!(e, ConnectError::HostKeyRevoked { .. })),
         ];
         for (stderr, check) in cases {
@@ -146,7 +153,9 @@ mod tests {
         let error = of("ann@gate: Permission denied (publickey).\nConnection closed by UNKNOWN port 65535");
         let ConnectError::Jump { source, .. } = &error else { panic!("{error:?}") };
         assert!(matches!(**source, ConnectError::AuthenticationRefused { .. }) && !error.is_retryable());
-        let error = of("channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\nConnection closed by UNKNOWN port 65535");
+        let error = of(
+            "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\nConnection closed by UNKNOWN port 65535",
+        );
         assert!(matches!(&error, ConnectError::Unreachable { address, .. } if address == "Web1:2222"), "{error:?}");
         assert!(matches!(of("ann@web1: Permission denied (publickey)."), ConnectError::AuthenticationRefused { .. }));
     }

@@ -203,7 +203,9 @@ impl ConnectError {
             Self::Start { .. } => {
                 "check `MaxSessions`, `ForceCommand` and the login shell: `ssh HOST true` must succeed without output".to_owned()
             }
-            Self::Protocol { address, .. } => format!("`ssh -v {}` shows the exchange; `ssh.transport: system` uses that program", host_only(address)),
+            Self::Protocol { address, .. } => {
+                format!("`ssh -v {}` shows the exchange; `ssh.transport: system` uses that program", host_only(address))
+            }
             Self::Program { .. } => "install it with `apt-get install openssh-client`, or set `ssh.transport: builtin`".to_owned(),
         })
     }
@@ -215,7 +217,7 @@ fn host_only(address: &str) -> &str {
 }
 
 impl From<russh::Error> for ConnectError {
-    /// For errors inside the session; the address is filled in by [`ConnectError::at`].
+    /// For errors inside the session; `at` fills in the address.
     fn from(error: russh::Error) -> Self {
         use russh::Error as E;
         match error {

@@ -85,7 +85,7 @@ async fn unlock(path: &Path, text: &SecretString, public: Option<PublicKey>, pro
 
 /// Decodes on a blocking thread: bcrypt takes a noticeable time.
 async fn decode(text: SecretString, passphrase: Option<SecretString>) -> Result<Arc<PrivateKey>, Error> {
-    let work = move || decode_secret_key(text.expose_secret(), passphrase.as_ref().map(|secret| secret.expose_secret())).map(Arc::new);
+    let work = move || decode_secret_key(text.expose_secret(), passphrase.as_ref().map(SecretString::expose_secret)).map(Arc::new);
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::CouldNotReadKey))
 }
 

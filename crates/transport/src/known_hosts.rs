@@ -102,9 +102,10 @@ impl KnownHosts {
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
-            match Entry::parse(text, file, index + 1) {
-                Some(entry) => self.entries.push(entry),
-                None => tracing::warn!(file = %file.display(), line = index + 1, "known_hosts line is malformed and skipped"),
+            if let Some(entry) = Entry::parse(text, file, index + 1) {
+                self.entries.push(entry);
+            } else {
+                tracing::warn!(file = %file.display(), line = index + 1, "known_hosts line is malformed and skipped");
             }
         }
     }

@@ -26,7 +26,9 @@ fn known(content: &str) -> KnownHosts {
 fn names_lists_wildcards_and_negation() {
     let (blob, line) = key("ssh-ed25519", 1);
     let (other, _) = key("ssh-ed25519", 2);
-    let files = known(&format!("# comment\n\n  Web1,10.0.0.1\t{line} root@web1\n*.example.org,!bad.example.org {line}\nnode? {line}\n[j]:2222 {line}\n"));
+    let files = known(&format!(
+        "# comment\n\n  Web1,10.0.0.1\t{line} root@web1\n*.example.org,!bad.example.org {line}\nnode? {line}\n[j]:2222 {line}\n"
+    ));
     for name in ["web1", "10.0.0.1", "a.example.org", "node7", "[j]:2222"] {
         assert_eq!(files.verify(name, &blob), Verdict::Trusted, "{name}");
         assert!(matches!(files.verify(name, &other), Verdict::Changed { .. }), "{name}");

@@ -150,7 +150,8 @@ impl Talk {
         let mut password_sent = false;
         let deadline = Instant::now() + PATIENCE;
         let payload = loop {
-            let heard = timeout_at(deadline, hear(&mut self.stdout, &mut *self.stderr, &mut self.line, &mut self.said, &mut self.stderr_open));
+            let heard =
+                timeout_at(deadline, hear(&mut self.stdout, &mut *self.stderr, &mut self.line, &mut self.said, &mut self.stderr_open));
             let Ok(heard) = heard.await else { return Err(self.silent()) };
             match heard {
                 Heard::Line(line) => match line.as_str() {

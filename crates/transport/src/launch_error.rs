@@ -3,7 +3,7 @@
 use crate::error::ConnectError;
 use crate::process::ExitStatus;
 
-/// Why [`launch`](crate::launch) failed. Nothing but barque's own directory was touched.
+/// Why [`launch`](crate::launch()) failed. Nothing but barque's own directory was touched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
@@ -130,12 +130,16 @@ impl LaunchError {
             Self::SudoPasswordNeeded { .. } => {
                 "set `ssh.sudo: password` for the host, or let `sudo -n true` succeed there (NOPASSWD in sudoers)".to_owned()
             }
-            Self::SudoNotAllowed { .. } => "as root on the host: `usermod -aG sudo USER` (wheel on Red Hat), or log in as another user".to_owned(),
+            Self::SudoNotAllowed { .. } => {
+                "as root on the host: `usermod -aG sudo USER` (wheel on Red Hat), or log in as another user".to_owned()
+            }
             Self::SudoTerminal { .. } => "remove `Defaults requiretty` with `visudo` on the host".to_owned(),
             Self::SudoMissing { .. } => "install it with `apt-get install sudo` or `dnf install sudo`, or log in as root".to_owned(),
             Self::NotRoot { .. } => "set `ssh.sudo: passwordless` or `ssh.sudo: password` for the host in the cluster file".to_owned(),
             Self::ToolMissing { tool, .. } => format!("install coreutils; `command -v {tool}` must print a path for root"),
-            Self::Storage { directory, .. } => format!("look at `df -h {directory}` and `findmnt -T {directory}` on the host and make room"),
+            Self::Storage { directory, .. } => {
+                format!("look at `df -h {directory}` and `findmnt -T {directory}` on the host and make room")
+            }
             Self::NotExecutable { directory, .. } => {
                 format!("find the mount with `findmnt -T {directory}`, then `mount -o remount,exec` it and mend /etc/fstab")
             }

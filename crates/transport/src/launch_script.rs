@@ -56,7 +56,13 @@ mod tests {
     fn every_login_shell_can_read_it() {
         let command = command("/var/lib/barque/agent", Digest::of(b""), 3, None, &["--x", "a b"]);
         assert!(!SCRIPT.contains(['\'', '\\', '\t']) && !command.contains('\n'));
-        assert!(!command.contains("@b") && !command.contains("@d") && !command.contains("@s") && !command.contains("@g") && !command.contains("@p"));
+        assert!(
+            !command.contains("@b")
+                && !command.contains("@d")
+                && !command.contains("@s")
+                && !command.contains("@g")
+                && !command.contains("@p")
+        );
         assert!(command.ends_with("barque --x 'a b'"));
     }
 }

@@ -1,7 +1,7 @@
 //! SSH connections to hosts: moves bytes and starts processes, and knows nothing of steps.
 //!
 //! Two transports stand behind one trait, [`Transport`]: [`RusshTransport`] speaks SSH in this process, [`SystemSshTransport`] runs the
-//! system's `ssh` program for what only that can do. [`SshTransport`] picks the one that a host asks for. [`launch`] then runs one
+//! system's `ssh` program for what only that can do. [`SshTransport`] picks the one that a host asks for. [`launch()`] then runs one
 //! executable, known by its SHA-256, as root on the host, over a single channel.
 
 mod authenticate;

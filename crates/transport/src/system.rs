@@ -29,7 +29,7 @@ use crate::ssh_config::Hop;
 /// After this long, a failed connection is not tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time for key exchange and login on top of the connect timeout.
-const LOGIN: Duration = Duration::from_secs(60);
+const LOGIN: Duration = Duration::from_mins(1);
 /// How often the control socket is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -81,7 +81,14 @@ impl SystemSshTransport {
         if self.settings.host_keys == HostKeyPolicy::AcceptNew {
             self.report(&stderr.so_far(), [Some(&hop), jump.as_ref()].into_iter().flatten())?;
         }
-        Ok(Box::new(SystemConnection { host: host.name.to_string(), address: hop.address, arguments, socket, master, _directory: directory }))
+        Ok(Box::new(SystemConnection {
+            host: host.name.to_string(),
+            address: hop.address,
+            arguments,
+            socket,
+            master,
+            _directory: directory,
+        }))
     }
 
     /// Tells of the keys that `ssh` says it has written down.
@@ -113,7 +120,9 @@ impl Transport for SystemSshTransport {
     async fn connect(&self, host: &Host) -> Result<Box<dyn Connection>, ConnectError> {
         let begun = Instant::now();
         (|| self.open(host))
-            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_factor(4.0).with_max_times(2).with_jitter())
+            .retry(
+                ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_factor(4.0).with_max_times(2).with_jitter(),
+            )
             .when(|error| error.is_retryable() && begun.elapsed() < PATIENCE)
             .await
     }

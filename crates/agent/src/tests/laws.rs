@@ -31,7 +31,13 @@ fn file_content() -> Vec<u8> {
 }
 
 fn file(mode: u32) -> Resource {
-    Resource::File(File { path: "/etc/etcd/etcd.env".into(), digest: Digest::of(&file_content()), mode, owner: Owner::root(), sensitive: true })
+    Resource::File(File {
+        path: "/etc/etcd/etcd.env".into(),
+        digest: Digest::of(&file_content()),
+        mode,
+        owner: Owner::root(),
+        sensitive: true,
+    })
 }
 
 fn write(root: &Path, path: &str, content: &[u8]) {
@@ -57,11 +63,21 @@ fn cases() -> Vec<Case> {
             symlink("real", root.join("etc/etcd/etcd.env")).unwrap();
         }),
         Case { name: "directory absent", before: nothing, resource: directory.clone(), content: None },
-        Case { name: "directory of other mode", before: |root| fs::create_dir_all(root.join("var/lib/etcd/member")).unwrap(), resource: directory, content: None },
+        Case {
+            name: "directory of other mode",
+            before: |root| fs::create_dir_all(root.join("var/lib/etcd/member")).unwrap(),
+            resource: directory,
+            content: None,
+        },
         Case { name: "binary absent", before: nothing, resource: binary.clone(), content: None },
         Case { name: "program by hand", before: |root| write(root, "usr/local/bin/etcd", b"by hand"), resource: binary, content: None },
         Case { name: "hosts line absent", before: nothing, resource: hosts.clone(), content: None },
-        Case { name: "hosts line of other address", before: |root| write(root, "etc/hosts", b"10.0.0.9 m1 # barque\n"), resource: hosts, content: None },
+        Case {
+            name: "hosts line of other address",
+            before: |root| write(root, "etc/hosts", b"10.0.0.9 m1 # barque\n"),
+            resource: hosts,
+            content: None,
+        },
         Case { name: "sysctl", before: nothing, resource: sysctl, content: None },
     ]
 }
@@ -80,7 +96,12 @@ fn prepared(case: &Case) -> Root {
 }
 
 fn request(case: &Case, number: u8) -> ApplyRequest {
-    ApplyRequest { run: run(number), step: case.name.into(), resource: case.resource.clone(), content: case.content.clone().map(SecretBytes::new) }
+    ApplyRequest {
+        run: run(number),
+        step: case.name.into(),
+        resource: case.resource.clone(),
+        content: case.content.clone().map(SecretBytes::new),
+    }
 }
 
 /// Everything but barque's own folder: path to kind, mode and content.
@@ -137,7 +158,12 @@ async fn killed_and_resumed_the_end_is_the_same() {
 
             let resumed = session(root.context());
             let open = resumed.open_intents();
-            assert_eq!(open.iter().map(|intent| (&intent.run, &intent.resource)).collect::<Vec<_>>(), [(&run(1), &case.resource.id())], "{}", case.name);
+            assert_eq!(
+                open.iter().map(|intent| (&intent.run, &intent.resource)).collect::<Vec<_>>(),
+                [(&run(1), &case.resource.id())],
+                "{}",
+                case.name
+            );
             let applied = apply(&resumed, request(&case, 2), None).await.unwrap();
             assert_eq!(applied.changed, death == Death::AfterIntent, "{} {death:?}", case.name);
             assert_eq!(snapshot(root.path()), snapshot(undisturbed.path()), "{} {death:?}", case.name);
@@ -155,7 +181,12 @@ async fn the_journal_can_bring_back_what_was_there() {
     apply(&session, request(&case, 1), None).await.unwrap();
     session.finish().await.unwrap();
     let records = read_journal(&root.context().state("journal"), &run(1)).unwrap();
-    let [Record::Intent { seq: 1, prior: Prior::File { digest, mode: 0o644, .. }, .. }, Record::Outcome { intent: 1, result: Ending::Changed, .. }, Record::End { .. }] = &records[..] else {
+    let [
+        Record::Intent { seq: 1, prior: Prior::File { digest, mode: 0o644, .. }, .. },
+        Record::Outcome { intent: 1, result: Ending::Changed, .. },
+        Record::End { .. },
+    ] = &records[..]
+    else {
         panic!("{records:?}");
     };
     let copy = root.context().state("prior").join(digest.to_string());
@@ -181,9 +212,14 @@ async fn a_torn_line_is_no_obstacle() {
 
 #[tokio::test]
 async fn what_cannot_be_done_leaves_everything_as_it_was() {
-    let no_content = Case { name: "content not sent", before: |root| write(root, "etc/etcd/etcd.env", b"old"), resource: file(0o600), content: None };
+    let no_content =
+        Case { name: "content not sent", before: |root| write(root, "etc/etcd/etcd.env", b"old"), resource: file(0o600), content: None };
     let other_content = Case { content: Some(b"other".to_vec()), ..cases().remove(1) };
-    let directory = Case { name: "directory in the way", before: |root| fs::create_dir_all(root.join("etc/etcd/etcd.env/x")).unwrap(), ..cases().remove(0) };
+    let directory = Case {
+        name: "directory in the way",
+        before: |root| fs::create_dir_all(root.join("etc/etcd/etcd.env/x")).unwrap(),
+        ..cases().remove(0)
+    };
     let missing = Blob { digest: Digest::of(b"missing"), size: 7 };
     let binary = Resource::Binary(Binary { path: "/usr/local/bin/etcd".into(), version: "1".into(), blob: missing });
     let no_blob = Case { name: "blob missing", before: |root| write(root, "usr/local/bin/etcd", b"old"), resource: binary, content: None };

@@ -142,7 +142,9 @@ impl Booting {
                 if text.lines().any(|line| line == "READY=1")
                     && let Some(leader) = leader
                 {
-                    return Ok((leader, self.begun.elapsed().as_secs_f64()));
+                    // Whole milliseconds: finer digits mean nothing and do not survive a round through JSON.
+                    let seconds = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+                    return Ok((leader, seconds));
                 }
             }
             if !self.nspawn.is_alive() {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use barque_model::TransportKind;
+use barque_model::{Digest, TransportKind};
 use barque_transport::{Connection, Escalation, Executable, ExitStatus, LaunchError, launch_in};
 use tokio::io::AsyncWriteExt as _;
 
@@ -14,7 +14,8 @@ const AGENT: &str = "#!/bin/sh\nfor a; do echo \"argument <$a>\"; done\necho tal
 
 /// An agent whose content differs with `tag`, padded to some size with what gzip shrinks little.
 fn agent(tag: &str, padding: usize) -> Executable {
-    let noise: String = (0..padding / 8).map(|i| format!("{:08x}", (i as u32).wrapping_mul(0x9E37_79B9) ^ 0x5bd1_e995)).collect();
+    let noise: Vec<u8> = (0..padding / 32).flat_map(|i| Digest::of(&i.to_le_bytes()).to_string().into_bytes()).take(padding).collect();
+    let noise = String::from_utf8(noise).unwrap();
     Executable::new(format!("{}#{tag} {noise}\n", AGENT.replace("exec cat\n", "cat; exit 0\n")).into_bytes())
 }
 
@@ -94,7 +95,10 @@ async fn full_noexec_and_impossible_directories() {
     for transport in BOTH {
         let connection = sshd.connect(transport, "ed25519").await;
         let error = fails(&*connection, &full.0.join("a"), &big, &Escalation::None).await;
-        assert!(matches!(&error, LaunchError::Storage { cause, host, .. } if cause == "no space left on device" && host == "h1"), "{error:?}");
+        assert!(
+            matches!(&error, LaunchError::Storage { cause, host, .. } if cause == "no space left on device" && host == "h1"),
+            "{error:?}"
+        );
         let error = fails(&*connection, &noexec.0.join("a"), &agent("x", 10), &Escalation::None).await;
         assert!(matches!(error, LaunchError::NotExecutable { .. }), "{error:?}");
         let error = fails(&*connection, &sshd.path("file/a"), &agent("x", 10), &Escalation::None).await;
@@ -115,6 +119,32 @@ async fn noisy_login_shell_and_missing_tools() {
     let connection = broken.connect(TransportKind::Builtin, "ed25519").await;
     let error = fails(&*connection, &broken.path("a"), &agent("x", 10), &Escalation::None).await;
     assert!(matches!(error, LaunchError::Ended { status: ExitStatus::Code(1), .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_on_the_way_and_not_root() {
+    let sshd = Sshd::start_with("SetEnv PATH=@dir@/bin:/usr/bin:/bin");
+    std::fs::create_dir(sshd.path("bin")).unwrap();
+    let program = |name: &str, script: &str| {
+        sshd.write(&format!("bin/{name}"), script);
+        run("chmod", &["755", sshd.path("bin").join(name).to_str().unwrap()]);
+    };
+    let executable = agent("x", 1000);
+    for transport in BOTH {
+        let connection = sshd.connect(transport, "ed25519").await;
+        let base = sshd.path(&format!("{transport:?}"));
+        program("head", "#!/bin/sh\n/usr/bin/head \"$@\" | tr 0 1\n");
+        let error = fails(&*connection, &base, &executable, &Escalation::None).await;
+        assert!(matches!(error, LaunchError::Corrupted { .. }), "{error:?}");
+        assert!(std::fs::read_dir(base.join(executable.digest().to_string())).unwrap().next().is_none(), "no damaged file stays");
+        program("id", "#!/bin/sh\necho 1000\n");
+        let error = fails(&*connection, &base, &executable, &Escalation::None).await;
+        assert!(matches!(error, LaunchError::NotRoot { .. }), "{error:?}");
+        for name in ["head", "id"] {
+            std::fs::remove_file(sshd.path("bin").join(name)).unwrap();
+        }
+        connection.close().await;
+    }
 }
 
 /// Behaves as sudo does without a terminal; `mode` in its folder says which sudo. It counts wrong passwords in `tries`.

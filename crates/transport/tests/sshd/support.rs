@@ -50,6 +50,30 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// User keys, made once for all tests and kept in the target folder.
+fn keys() -> PathBuf {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let keys = parent.join("transport-keys");
+    if !keys.exists() {
+        let directory = tempfile::tempdir_in(parent).unwrap();
+        for (name, key_type, passphrase) in [
+            ("ed25519", "ed25519", ""),
+            ("ecdsa", "ecdsa", ""),
+            ("rsa", "rsa", ""),
+            ("locked", "ed25519", "open"),
+            ("stranger", "ed25519", ""),
+        ] {
+            let file = directory.path().join(name).display().to_string();
+            run("ssh-keygen", &["-q", "-t", key_type, "-N", passphrase, "-C", name, "-f", &file]);
+        }
+        // Another test may have been faster; then this one's folder goes away.
+        if std::fs::rename(directory.path(), &keys).is_ok() {
+            let _ = directory.keep();
+        }
+    }
+    keys
+}
+
 impl Sshd {
     /// Starts one that accepts the keys `ed25519`, `ecdsa`, `rsa` and `locked` (passphrase `open`) of its folder, not `stranger`.
     pub(crate) fn start() -> Self {
@@ -63,16 +87,8 @@ impl Sshd {
         std::fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
-        for (name, key_type, passphrase) in [
-            ("host", "ed25519", ""),
-            ("ed25519", "ed25519", ""),
-            ("ecdsa", "ecdsa", ""),
-            ("rsa", "rsa", ""),
-            ("locked", "ed25519", "open"),
-            ("stranger", "ed25519", ""),
-        ] {
-            run("ssh-keygen", &["-q", "-t", key_type, "-N", passphrase, "-C", name, "-f", &path(name)]);
-        }
+        run("cp", &["-r", &format!("{}/.", keys().display()), &directory.path().display().to_string()]);
+        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", &path("host")]);
         let authorized: String =
             ["ed25519", "ecdsa", "rsa", "locked"].map(|name| std::fs::read_to_string(path(&format!("{name}.pub"))).unwrap()).concat();
         std::fs::write(path("authorized"), authorized).unwrap();
