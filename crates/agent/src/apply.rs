@@ -1,8 +1,12 @@
 //! One change: observe, journal the intent, change, verify, journal the outcome.
 
+use std::time::Duration;
+
 use barque_event::Failure;
 use barque_host::capture_prior;
-use barque_plan::{Observed, Resource, difference};
+use barque_plan::{Change, Observed, Resource, difference};
+
+use tokio::time::{Instant, sleep};
 
 use crate::journal::Ending;
 use crate::session::{Session, blocking};
@@ -25,14 +29,17 @@ pub(crate) async fn apply(session: &Session, request: ApplyRequest, death: Optio
 }
 
 async fn apply_inner(session: &Session, request: ApplyRequest, death: Option<Death>) -> Result<Applied, Failure> {
-    let ApplyRequest { run, step, resource, content } = request;
+    let ApplyRequest { run, step, resource, content, change: planned, stales } = request;
     let (context, id) = (&session.context, resource.id());
     let _alone = session.lock(&id).await;
     let before = barque_host::observe(context, &resource).await?;
-    let Some(wanted) = difference(&resource, &before) else {
+    let Some(mut wanted) = difference(&resource, &before) else {
         session.close_open_intents(&id, &run).await;
         return Ok(Applied::default());
     };
+    if wanted.change == Change::Reload && planned == Some(Change::Restart) {
+        wanted.change = Change::Restart;
+    }
     let prior = {
         let (context, resource, before) = (context.clone(), resource.clone(), before.clone());
         blocking(move || capture_prior(&context, &resource, &before)).await??
@@ -42,6 +49,9 @@ async fn apply_inner(session: &Session, request: ApplyRequest, death: Option<Dea
     let seq = journal.intent(&step, &resource, &wanted, prior).await.map_err(journal_failure)?;
     if death == Some(Death::AfterIntent) {
         return Err(Failure::new("died after the intent"));
+    }
+    for unit in &stales {
+        barque_host::mark_stale(context, unit)?;
     }
     let result = change(session, &resource, &before, content.as_ref(), &wanted, &run).await;
     if death == Some(Death::AfterChange) {
@@ -68,7 +78,7 @@ async fn change(
     run: &barque_model::RunId,
 ) -> Result<Applied, Failure> {
     let notes = barque_host::apply(&session.context, resource, content, wanted, run).await?;
-    let after = barque_host::observe(&session.context, resource).await?;
+    let after = settled(session, resource).await?;
     let remaining = difference(resource, &after);
     // A kernel parameter that is not required may stay as it is; the note says so.
     let excused = matches!(resource, Resource::Sysctl(sysctl) if !sysctl.required) && !notes.is_empty();
@@ -79,5 +89,22 @@ async fn change(
                 .with_hint("something else on the host changes it, or the change was refused; look at it, then run `barque up` again"))
         }
         _ => Ok(Applied { changed: after != *before, notes }),
+    }
+}
+
+/// Observes the resource; a unit that has just fallen back (one that waits for others and is started again and again) gets the rest of
+/// its time to be as wanted.
+async fn settled(session: &Session, resource: &Resource) -> Result<Observed, Failure> {
+    let patience = match resource {
+        Resource::Unit(unit) => Duration::from_secs(unit.start_timeout_seconds.into()),
+        _ => Duration::ZERO,
+    };
+    let deadline = Instant::now() + patience;
+    loop {
+        let observed = barque_host::observe(&session.context, resource).await?;
+        if Instant::now() >= deadline || difference(resource, &observed).is_none() {
+            return Ok(observed);
+        }
+        sleep(Duration::from_millis(250)).await;
     }
 }

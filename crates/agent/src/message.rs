@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use barque_event::Failure;
 use barque_model::{DeploymentState, KubeAccess, NodeState, ObjectState, RunId, SecretBytes, Taint};
-use barque_plan::{Blob, ClusterGate, HostFacts, Observed, Probe, Resource, ResourceId};
+use barque_plan::{Blob, Change, ClusterGate, HostFacts, Observed, Probe, Resource, ResourceId};
 use serde::{Deserialize, Serialize};
 
 /// What a client asks.
@@ -72,6 +72,10 @@ pub struct ApplyRequest {
     pub resource: Resource,
     /// Content of a file, as rendered; without it only mode and owner can be changed.
     pub content: Option<SecretBytes>,
+    /// What the plan wants done; a restart is never weakened to a reload.
+    pub change: Option<Change>,
+    /// Units that read the resource at start. They are marked before the change, so that they take it up even if this agent dies next.
+    pub stales: Vec<String>,
 }
 
 /// What came of it.
@@ -257,6 +261,8 @@ mod tests {
             step: "s".into(),
             resource: every_resource().remove(1),
             content: Some(SecretBytes::new(*b"hunter2")),
+            change: Some(Change::Update),
+            stales: vec!["x.service".into()],
         };
         assert!(!format!("{request:?}").contains("hunter2") && !format!("{request:?}").contains("104, 117"));
     }

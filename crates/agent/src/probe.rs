@@ -45,6 +45,7 @@ async fn observe(context: &HostContext, probe: &Probe) -> Option<String> {
         Probe::ApiReady { server, authority } => barque_kube::ready_anonymous(server, authority).await.err().map(|error| error.to_string()),
         Probe::HoldsAddress { address, held } => address_differs(address, *held),
         Probe::UnitStable { unit, seconds } => unit_instability(unit, *seconds).await.unwrap_or_else(|error| Some(error.to_string())),
+        Probe::PathExists { path } => (!context.path(path).exists()).then(|| format!("`{path}` is not there")),
         Probe::DnsAnswers { server, name, address } => dns_differs(server, name, address).await,
     }
 }
@@ -113,6 +114,11 @@ async fn failure(probe: &Probe, timeout: Duration, last: String) -> Failure {
             format!("{unit} does not run steadily after {seconds} s: {last}"),
             Some(unit.clone()),
             format!("look at `journalctl -u {unit} -n 100` on the host"),
+        ),
+        Probe::PathExists { path } => (
+            format!("`{path}` is not there after {seconds} s"),
+            path.starts_with("/run/flannel/").then(|| "flanneld.service".to_owned()),
+            "look at the journal of the unit that makes it; flanneld waits until its node has a pod CIDR".to_owned(),
         ),
         Probe::DnsAnswers { server, name, .. } => (
             format!("the DNS server {server} does not give {name} after {seconds} s: {last}"),

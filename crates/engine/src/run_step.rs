@@ -9,7 +9,7 @@ use barque_agent::{AgentClient, ApplyRequest, KubeAnswer, KubeCall};
 use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, StepOutcome};
 use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
-use barque_plan::{Action, Blob, Probe, Resource, ResourceId, Step};
+use barque_plan::{Action, Blob, Difference, Probe, Resource, ResourceId, Step};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Events;
@@ -78,7 +78,7 @@ impl Runner {
     pub(crate) async fn run(&self, step: &Step) -> Result<StepOutcome, Failure> {
         match &step.action {
             Action::Transfer { blob, name } => self.transfer(self.host(step)?, *blob, name).await,
-            Action::Apply { resource, .. } => self.apply(self.host(step)?, step, resource).await,
+            Action::Apply { resource, difference, stales } => self.apply(self.host(step)?, step, resource, difference, stales).await,
             Action::Gate { probe, timeout_seconds } => {
                 let agent = self.agent(self.host(step)?)?;
                 let timeout = Duration::from_secs(u64::from(*timeout_seconds));
@@ -126,10 +126,17 @@ impl Runner {
         Ok(StepOutcome::Changed)
     }
 
-    async fn apply(&self, host: &HostName, step: &Step, resource: &Resource) -> Result<StepOutcome, Failure> {
+    async fn apply(&self, host: &HostName, step: &Step, resource: &Resource, difference: &Difference, stales: &[String]) -> Result<StepOutcome, Failure> {
         let agent = self.agent(host)?;
         let content = self.contents.get(&(host.clone(), resource.id())).cloned();
-        let request = ApplyRequest { run: self.run.clone(), step: step.title.clone(), resource: resource.clone(), content };
+        let request = ApplyRequest {
+            run: self.run.clone(),
+            step: step.title.clone(),
+            resource: resource.clone(),
+            content,
+            change: Some(difference.change),
+            stales: stales.to_vec(),
+        };
         let applied = agent.apply(request).await?;
         for note in applied.notes {
             self.events.host(host, EventKind::Note { text: note });

@@ -33,3 +33,4 @@ pub use prior::{Prior, capture_prior};
 pub use resource::{apply, observe, observe_all};
 pub use space::disk_space;
 pub use systemd::{journal_tail, unit_instability};
+pub use unit::mark_stale;

@@ -79,7 +79,7 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
     let lock = lock_frontend(context).await?;
     let _policy = NoServices::begin(context)?;
     let mut command =
-        Command::new("dpkg", ["--install", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()))
+        Command::new("dpkg", ["--install", "--force-unsafe-io", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()))
             .environment("DEBIAN_FRONTEND", "noninteractive")
             .timeout(INSTALL_TIMEOUT);
     if lock.is_some() {

@@ -85,7 +85,7 @@ pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Obse
             Ok(match observed.clone() {
                 Observed::Unit(state) => Prior::Unit { state },
                 Observed::User => Prior::User,
-                Observed::Sysctl { value } => Prior::Sysctl { value },
+                Observed::Sysctl { value, .. } => Prior::Sysctl { value },
                 Observed::Package { installed } => Prior::Package { installed },
                 Observed::Image { digest } => Prior::Image { digest },
                 Observed::Other { what } => Prior::Other { what },

@@ -10,8 +10,12 @@ use crate::error::HostError;
 
 /// Observes the present value.
 pub(crate) fn observe(context: &HostContext, wanted: &Sysctl) -> Result<Observed, HostError> {
-    match fs::read_to_string(context.path(&file(&wanted.key))) {
-        Ok(value) => Ok(Observed::Sysctl { value: value.trim().to_owned() }),
+    let path = context.path(&file(&wanted.key));
+    match fs::read_to_string(&path) {
+        Ok(value) => {
+            let writable = rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_ok();
+            Ok(Observed::Sysctl { value: value.trim().to_owned(), writable })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Observed::Absent),
         Err(error) => Err(error.into()),
     }

@@ -16,6 +16,8 @@ use crate::systemd::{Shown, journal_tail, reload_if_needed, show};
 
 /// Version of [`UnitRecord`].
 const RECORD_FORMAT: u32 = 1;
+/// Fingerprint of a unit whose inputs were changed after its start; no inputs have it.
+const STALE: Digest = Digest::from_bytes([0; 32]);
 /// How often a unit on its way up is looked at.
 const POLL: Duration = Duration::from_millis(200);
 /// systemd calls a simple service active before its program has done anything; one that lives for so long has read its flags.
@@ -34,12 +36,33 @@ struct UnitRecord {
 pub(crate) async fn observe(context: &HostContext, units: &[&Unit]) -> Result<Vec<Observed>, HostError> {
     let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     let shown = show(&names).await?;
-    Ok(units.iter().zip(shown).map(|(unit, shown)| Observed::Unit(state(shown, recorded(context, unit)))).collect())
+    let states = units.iter().zip(shown).map(|(unit, shown)| {
+        let mut state = state(shown, recorded(context, unit));
+        // What systemd says is as old as its last reload.
+        state.enabled |= is_wanted(context, &unit.name);
+        Observed::Unit(state)
+    });
+    Ok(states.collect())
+}
+
+/// Whether multi-user.target wants the unit, by a link that `systemctl enable` makes.
+fn is_wanted(context: &HostContext, unit: &str) -> bool {
+    context.path(&format!("/etc/systemd/system/multi-user.target.wants/{unit}")).is_symlink()
 }
 
 fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
     let record: UnitRecord = read_record(&record_path(context, unit))?;
     (record.format == RECORD_FORMAT).then_some(record.fingerprint)
+}
+
+/// Notes that what a unit reads at start is about to change, so that it counts as not up to date until it is restarted. A unit that barque
+/// has not started is left alone.
+pub fn mark_stale(context: &HostContext, unit: &str) -> Result<(), HostError> {
+    let path = context.state("units").join(format!("{unit}.json"));
+    match read_record::<UnitRecord>(&path) {
+        Some(record) if record.fingerprint != STALE => write_record(context, &path, &UnitRecord { format: RECORD_FORMAT, fingerprint: STALE }),
+        _ => Ok(()),
+    }
 }
 
 fn record_path(context: &HostContext, unit: &Unit) -> std::path::PathBuf {
@@ -69,9 +92,8 @@ pub(crate) async fn apply(context: &HostContext, unit: &Unit, difference: &Diffe
         Change::Create | Change::Update | Change::Start => Some("start"),
     };
     if !before.enabled {
-        // The reload that makes systemd see the link is shared with all units of the host that wait for one.
+        // No reload for the link: systemd reads it at boot, and `observe` looks at the link itself.
         systemctl("enable", &["--no-reload"], unit, Duration::from_secs(30)).await?;
-        context.mark_units_changed();
     }
     reload_if_needed(context, before.needs_reload || !before.loaded).await?;
     let Some(verb) = verb else { return Ok(()) };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use barque_event::Stage;
-use barque_model::{Cluster, Component, Digest, HostName, NodeState, ObjectDifference, Role};
+use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Role};
 
 use crate::desired::{DesiredResource, HostDesired};
 use crate::gates;
@@ -77,12 +77,11 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
             };
             after.extend(wanted.resource.blobs().iter().map(|blob| Key::blob(&host.name, &blob.digest)));
             after.extend(rolling.waits_for(&host.name, &id));
-            if wanted.component == Some(Component::KubeApiserver) {
-                after.push(rolling.etcd_gate_for(&host.name, &id));
-            }
+            after.extend(gates::before(inputs, host, wanted, found, &rolling));
             graph.step(key, wanted.stage, Some(host.name.clone()), title(&wanted.resource, found), after, Action::Apply {
                 resource: wanted.resource.clone(),
                 difference: found.clone(),
+                stales: readers(desired, &id),
             });
         }
     }
@@ -107,15 +106,31 @@ fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId
     for wanted in &desired.resources {
         let Resource::Unit(unit) = &wanted.resource else { continue };
         let id = wanted.resource.id();
-        let runs_as_planned = !changes.contains_key(&id) || changes[&id].change == Change::Enable;
         let changed_inputs: Vec<&ResourceId> = wanted.inputs.iter().filter(|input| changes.contains_key(*input)).collect();
+        // A reload reads the configuration again and nothing else: not the unit, its environment or the program.
+        let reloadable = !changed_inputs.is_empty() && changed_inputs.iter().all(|input| input.0.ends_with(".cfg") || input.0.ends_with("/ca.crt"));
+        if let Some(found) = changes.get(&id).filter(|found| found.change == Change::Reload && !reloadable) {
+            let restart = Difference { change: Change::Restart, reasons: found.reasons.clone() };
+            changes.insert(id, restart);
+            continue;
+        }
+        let runs_as_planned = !changes.contains_key(&id) || changes[&id].change == Change::Enable;
         if runs_as_planned && !changed_inputs.is_empty() {
-            let change = if unit.on_change == OnChange::Reload { Change::Reload } else { Change::Restart };
+            let change = if unit.on_change == OnChange::Reload && reloadable { Change::Reload } else { Change::Restart };
             let reasons = changed_inputs.iter().map(|input| format!("{input} is put back")).collect();
             changes.insert(id, Difference { change, reasons });
         }
     }
     changes
+}
+
+/// The units that have `id` among their inputs.
+fn readers(desired: &HostDesired, id: &ResourceId) -> Vec<String> {
+    let units = desired.resources.iter().filter_map(|wanted| match &wanted.resource {
+        Resource::Unit(unit) if wanted.inputs.contains(id) => Some(unit.name.clone()),
+        _ => None,
+    });
+    units.collect()
 }
 
 /// Transfers of the blobs that changed resources need and the host lacks, in the order in which components start.
@@ -138,12 +153,13 @@ fn transfers(graph: &mut Graph, inputs: &PlanInputs<'_>, host: &HostName, desire
 fn transfer_rank(resource: &Resource) -> u8 {
     let Resource::Binary(binary) = resource else { return if matches!(resource, Resource::Package(_)) { 1 } else { 6 } };
     match binary.path.rsplit('/').next().unwrap_or("") {
-        "etcd" | "etcdctl" => 0,
+        "etcd" => 0,
         "kube-apiserver" => 2,
-        "containerd" | "containerd-shim-runc-v2" | "runc" | "kubelet" => 3,
-        "kube-controller-manager" | "kube-scheduler" => 4,
+        "etcdctl" | "kube-controller-manager" | "kube-scheduler" => 3,
+        "kubectl" | "etcdutl" => 7,
         "flanneld" | "kube-proxy" => 5,
-        _ => 7,
+        // The runtime, kubelet, and what they call: small ones, and wanted together.
+        _ => 4,
     }
 }
 

@@ -150,11 +150,22 @@ fn programs(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> R
 }
 
 fn packages(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> Result<(), MissingArtifact> {
+    // What only supports other programs is installed in one go: each call of the package manager costs a second or two.
+    let mut supporting = Package { name: String::new(), archives: Vec::new() };
     for name in barque_render::packages(inputs.cluster, host) {
         let archives = inputs.artifacts.packages.get(name).cloned();
         let archives = archives.ok_or_else(|| MissingArtifact { kind: "package", name: name.to_owned(), version: String::new() })?;
-        let stage = if matches!(name, "haproxy" | "keepalived") { Stage::LoadBalancer } else { Stage::Nodes };
-        builder.add(DesiredResource::new(Resource::Package(Package { name: name.to_owned(), archives }), stage));
+        if Component::ALL.iter().any(|component| component.program() == name) {
+            builder.add(DesiredResource::new(Resource::Package(Package { name: name.to_owned(), archives }), Stage::LoadBalancer));
+            continue;
+        }
+        supporting.name = if supporting.name.is_empty() { name.to_owned() } else { format!("{} {name}", supporting.name) };
+        supporting.archives.extend(archives);
+    }
+    if !supporting.archives.is_empty() {
+        supporting.archives.sort_by(|one, other| one.name.cmp(&other.name));
+        supporting.archives.dedup();
+        builder.add(DesiredResource::new(Resource::Package(supporting), Stage::Nodes));
     }
     Ok(())
 }
@@ -203,7 +214,7 @@ fn unit(builder: &mut Builder, component: Component, host: &Host) {
         .filter(|other| match &other.resource {
             Resource::Sysctl(_) | Resource::HostsLine(_) => true,
             Resource::Binary(binary) => wanted_binaries(component, &binary.path),
-            Resource::Package(package) => host.is_node() && matches!(component, Component::KubeProxy | Component::Flanneld) && package.name != "haproxy" && package.name != "keepalived",
+            Resource::Package(package) => matches!(component, Component::Kubelet | Component::KubeProxy | Component::Flanneld) && package.name.contains("tables"),
             Resource::File(file) => file.path.starts_with("/etc/cni/") && matches!(component, Component::Kubelet | Component::Containerd),
             Resource::Directory(_) | Resource::Unit(_) | Resource::User(_) | Resource::Image(_) => false,
         })

@@ -55,6 +55,8 @@ pub fn difference(resource: &Resource, observed: &Observed) -> Option<Difference
     let reasons = match (resource, observed) {
         (Resource::Unit(unit), Observed::Unit(state)) => return unit_difference(unit, state),
         (Resource::Unit(_), _) => return Some(Difference { change: Change::Start, reasons: vec!["not known to systemd".to_owned()] }),
+        // What cannot be set and need not be is no difference: each plan would show it for ever.
+        (Resource::Sysctl(wanted), Observed::Absent | Observed::Sysctl { writable: false, .. }) if !wanted.required => Vec::new(),
         (_, Observed::Absent) => return create("absent"),
         (Resource::Directory(wanted), Observed::Directory { mode, owner }) => attributes(wanted.mode, &wanted.owner, *mode, owner),
         (Resource::File(wanted), Observed::File { digest, mode, owner }) => {
@@ -70,7 +72,7 @@ pub fn difference(resource: &Resource, observed: &Observed) -> Option<Difference
             Some(target) => vec![format!("{} -> {}", target.short(), wanted.blob.digest.short())],
             None => vec!["is not a link into the store".to_owned()],
         },
-        (Resource::Sysctl(wanted), Observed::Sysctl { value }) => {
+        (Resource::Sysctl(wanted), Observed::Sysctl { value, .. }) => {
             if same_sysctl(&wanted.value, value) { Vec::new() } else { vec![format!("{value} -> {}", wanted.value)] }
         }
         (Resource::Package(wanted), Observed::Package { installed }) => {
@@ -195,6 +197,16 @@ mod tests {
     #[test]
     fn sysctl_values_compare_by_words() {
         let wanted = Resource::Sysctl(crate::Sysctl { key: "net.ipv4.ip_local_port_range".into(), value: "1024 65535".into(), required: false });
-        assert_eq!(difference(&wanted, &Observed::Sysctl { value: "1024\t65535\n".into() }), None);
+        assert_eq!(difference(&wanted, &Observed::Sysctl { value: "1024\t65535\n".into(), writable: true }), None);
+    }
+
+    #[test]
+    fn an_optional_sysctl_that_cannot_be_set_is_left_alone() {
+        let wanted = |required| Resource::Sysctl(crate::Sysctl { key: "net.netfilter.nf_conntrack_max".into(), value: "2".into(), required });
+        let fixed = Observed::Sysctl { value: "1".into(), writable: false };
+        assert_eq!(difference(&wanted(false), &fixed), None);
+        assert_eq!(difference(&wanted(false), &Observed::Absent), None);
+        assert!(difference(&wanted(true), &fixed).is_some());
+        assert!(difference(&wanted(false), &Observed::Sysctl { value: "1".into(), writable: true }).is_some());
     }
 }

@@ -40,13 +40,13 @@ pub(crate) fn inputs_of(component: Component, path: &str) -> bool {
     }
 }
 
-/// Whether `component` runs the program at `path`, itself or through another program.
+/// Whether `component` cannot start without the program at `path`, which it runs itself or through another program.
 pub(crate) fn wanted_binaries(component: Component, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or("");
     match component {
-        Component::Etcd => name.starts_with("etcd"),
-        Component::Containerd => matches!(name, "containerd" | "containerd-shim-runc-v2" | "runc" | "ctr") || path.starts_with("/opt/cni/bin/"),
-        Component::KubeApiserver => matches!(name, "kube-apiserver" | "kubectl"),
+        Component::Containerd => matches!(name, "containerd" | "containerd-shim-runc-v2" | "runc"),
+        // Without them the first pods of a host fail and are tried again later and later.
+        Component::Kubelet => name == "kubelet" || path.starts_with("/opt/cni/bin/"),
         _ => name == component.program(),
     }
 }

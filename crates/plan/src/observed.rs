@@ -44,6 +44,8 @@ pub enum Observed {
     Sysctl {
         /// Its present value.
         value: String,
+        /// Whether the kernel lets root change it here; in containers many belong to the machine around.
+        writable: bool,
     },
     /// A package.
     Package {

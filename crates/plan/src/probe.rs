@@ -33,6 +33,11 @@ pub enum Probe {
         /// How long, in seconds.
         seconds: u32,
     },
+    /// A path is there.
+    PathExists {
+        /// Absolute path.
+        path: String,
+    },
     /// A DNS server answers a query with an address.
     DnsAnswers {
         /// Server address, port 53.

@@ -46,6 +46,9 @@ pub enum Action {
         resource: Resource,
         /// What differs.
         difference: Difference,
+        /// Units of the host that read the resource at start and must take up the change.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stales: Vec<String>,
     },
     /// Waits until an observation on the host holds.
     Gate {

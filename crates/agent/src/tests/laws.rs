@@ -101,6 +101,8 @@ fn request(case: &Case, number: u8) -> ApplyRequest {
         step: case.name.into(),
         resource: case.resource.clone(),
         content: case.content.clone().map(SecretBytes::new),
+        change: None,
+        stales: Vec::new(),
     }
 }
 
