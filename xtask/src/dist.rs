@@ -104,7 +104,8 @@ fn distinct(tree: &str) -> usize {
     lines.collect::<BTreeSet<_>>().len()
 }
 
-fn quickest_start() -> Result<Duration> {
+/// The shortest time that `barque --version` took in a number of starts.
+pub(crate) fn quickest_start() -> Result<Duration> {
     let mut quickest = Duration::MAX;
     for _ in 0..STARTS {
         let begun = Instant::now();
@@ -115,7 +116,7 @@ fn quickest_start() -> Result<Duration> {
 }
 
 /// In units of a million bytes, rounded up in the last digit so that a value over budget never looks like the budget.
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     let tenths = bytes.div_ceil(100_000);
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
 
 fn suite(arguments: &[&str], filter: Option<&str>, environment: &[(&str, PathBuf)]) -> Result<Summary> {
     let mut command = run::cargo(&["nextest", "run", "--locked", "--profile", "e2e"]);
-    command.args(arguments).envs(environment.iter().cloned()).env("INSTA_UPDATE", "no");
+    command.args(arguments).envs(environment.iter().cloned()).env("INSTA_UPDATE", "no").env("RUST_BACKTRACE", "0");
     if let Some(filter) = filter {
         // A name that only one of the suites knows leaves nothing to do in the others.
         command.args(["--no-tests", "pass", filter]);

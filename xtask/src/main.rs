@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers; what it prints is its product")]
 
+mod bench;
 mod ci;
 mod codegen;
 mod deps;
@@ -56,6 +57,12 @@ enum Task {
         #[arg(long)]
         no_build: bool,
     },
+    /// Measure on hosts of a lab of its own (root); the tables are Markdown on standard output
+    Bench {
+        /// What to measure
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Take programs out of the bundle that `barque lab artifacts` made
     Unpack {
         /// Where to put them
@@ -66,6 +73,19 @@ enum Task {
     },
 }
 
+#[derive(Debug, Clone, Subcommand)]
+enum Bench {
+    /// A deployment on seven fresh hosts, a second one, and the floor: the same cluster started by nothing but systemd
+    Up {
+        /// Labs to measure, one after the other
+        #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci { no_e2e } => ci::run(!no_e2e),
@@ -73,6 +93,7 @@ fn main() -> ExitCode {
         Task::Codegen { check } => codegen::run(check),
         Task::Dist { quick } => dist::run(if quick { dist::Profile::Quick } else { dist::Profile::Release }),
         Task::E2e { filter, no_build } => e2e::run(filter.as_deref(), !no_build).map(|summary| summary.print()),
+        Task::Bench { what: Bench::Up { runs, no_build } } => bench::up(runs, !no_build),
         Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {

@@ -21,5 +21,6 @@ pub use client::{AgentClient, AgentHello, StderrTail};
 pub use error::AgentError;
 pub use journal::{Ending, Record, read_journal};
 pub use message::{Applied, ApplyRequest, EtcdMember, KubeAnswer, KubeCall, OpenIntent};
+pub use probe::wait_for_dns;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use wire::{CHUNK, Hello, PROTOCOL, WireError};

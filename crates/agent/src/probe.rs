@@ -15,6 +15,8 @@ use crate::etcd;
 
 /// A DNS server inside the cluster answers within milliseconds.
 const DNS_TIMEOUT: Duration = Duration::from_secs(1);
+/// What the engine uses for its gates.
+const DNS_INTERVAL: Duration = Duration::from_millis(250);
 /// Lines of journal that a failure carries.
 const JOURNAL_LINES: u32 = 20;
 
@@ -34,6 +36,13 @@ pub(crate) async fn wait(context: &HostContext, probe: &Probe, timeout: Duration
         }
         sleep(interval).await;
     }
+}
+
+/// Asks the DNS server `server` for `name` until the answer has `address`, four times a second; fails with the last observation after
+/// `timeout`. The same observation as the gate at the end of a deployment.
+pub async fn wait_for_dns(server: IpAddr, name: &str, address: Ipv4Addr, timeout: Duration) -> Result<(), Failure> {
+    let probe = Probe::DnsAnswers { server: server.to_string(), name: name.to_owned(), address: address.to_string() };
+    wait(&HostContext::new("/"), &probe, timeout, DNS_INTERVAL).await
 }
 
 /// Says why the probe does not hold, or nothing when it does.

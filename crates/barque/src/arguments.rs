@@ -1,5 +1,6 @@
 //! The command line. No IO here, so that help and completions can be made from it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +39,9 @@ pub(crate) enum Verb {
     /// Serve as the agent of a host; started by barque itself over SSH
     #[command(hide = true)]
     Agent,
+    /// Observe something from this host until it holds; used by `cargo xtask bench`
+    #[command(hide = true, subcommand)]
+    Probe(ProbeCommand),
     /// Print the reference of all commands as Markdown; used by `cargo xtask codegen`
     #[command(hide = true)]
     Reference,
@@ -118,6 +122,23 @@ pub(crate) struct KubeconfigArguments {
     /// Write it to this file (mode 0600) instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
+}
+
+/// What can be observed.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ProbeCommand {
+    /// A DNS server gives a name an address
+    Dns {
+        /// The server's address
+        server: IpAddr,
+        /// The name
+        name: String,
+        /// The address that must be in the answer
+        address: Ipv4Addr,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        within: u64,
+    },
 }
 
 /// Form of an answer.

@@ -43,7 +43,9 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
     let configuration = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(".config")));
     let identity = match &state.identity {
         Some(identity) => identity.clone(),
-        None => configuration.context("neither HOME nor XDG_CONFIG_HOME is set; name the identity with `--identity FILE`")?.join("barque/identity.txt"),
+        None => configuration
+            .context("neither HOME nor XDG_CONFIG_HOME is set; name the identity with `--identity FILE`")?
+            .join("barque/identity.txt"),
     };
     Ok(Options {
         cluster_file: cluster.file.clone(),

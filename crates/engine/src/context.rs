@@ -85,8 +85,8 @@ impl Context {
         let mut cluster = loaded.cluster;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         barque_spec::resolve_key_paths(&mut cluster, directory, options.home.as_deref());
-        let release = barque_catalog::release(&cluster.kubernetes)
-            .map_err(|source| EngineError::Release { version: cluster.kubernetes, source })?;
+        let release =
+            barque_catalog::release(&cluster.kubernetes).map_err(|source| EngineError::Release { version: cluster.kubernetes, source })?;
         let beside = directory.join(".barque").join(cluster.name.as_str());
         let state = options.state.clone().unwrap_or(beside);
         Ok(Self { text, state, release, warnings: loaded.warnings, cluster, options })

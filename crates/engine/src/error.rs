@@ -114,7 +114,9 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ClusterFile { .. } => Some("name the file with `-f FILE`, or write one after an example in `examples/`".into()),
-            Self::Missing { .. } => Some("run `barque lab artifacts` to build what is missing, or name another bundle with `--bundle DIR`".into()),
+            Self::Missing { .. } => {
+                Some("run `barque lab artifacts` to build what is missing, or name another bundle with `--bundle DIR`".into())
+            }
             Self::NotDeployed => Some("run `barque up -f FILE`, or name the right state directory with `--state-dir DIR`".into()),
             Self::Bundle(error) => error.hint(),
             Self::State(error) => error.hint(),

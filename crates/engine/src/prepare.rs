@@ -185,7 +185,8 @@ async fn cluster_facts(
             continue;
         }
         let texts = objects.iter().map(|object| object.json.clone()).collect();
-        let (nodes, states) = tokio::join!(agent.kube(access.clone(), KubeCall::Nodes), agent.kube(access.clone(), KubeCall::Objects(texts)));
+        let (nodes, states) =
+            tokio::join!(agent.kube(access.clone(), KubeCall::Nodes), agent.kube(access.clone(), KubeCall::Objects(texts)));
         let mut facts = ClusterFacts::default();
         if let Ok(KubeAnswer::Nodes(nodes)) = nodes {
             facts.nodes = nodes;

@@ -107,7 +107,9 @@ impl Runner {
     }
 
     fn agent(&self, host: &HostName) -> Result<&AgentClient, Failure> {
-        self.agents.get(host).ok_or_else(|| Failure::new(format!("{host} is not connected")).with_hint("run `barque up` again when it answers"))
+        self.agents
+            .get(host)
+            .ok_or_else(|| Failure::new(format!("{host} is not connected")).with_hint("run `barque up` again when it answers"))
     }
 
     async fn transfer(&self, host: &HostName, blob: Blob, name: &str) -> Result<StepOutcome, Failure> {
@@ -126,7 +128,14 @@ impl Runner {
         Ok(StepOutcome::Changed)
     }
 
-    async fn apply(&self, host: &HostName, step: &Step, resource: &Resource, difference: &Difference, stales: &[String]) -> Result<StepOutcome, Failure> {
+    async fn apply(
+        &self,
+        host: &HostName,
+        step: &Step,
+        resource: &Resource,
+        difference: &Difference,
+        stales: &[String],
+    ) -> Result<StepOutcome, Failure> {
         let agent = self.agent(host)?;
         let content = self.contents.get(&(host.clone(), resource.id())).cloned();
         let request = ApplyRequest {

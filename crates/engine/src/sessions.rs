@@ -74,7 +74,10 @@ impl Sessions {
                 let begun = Instant::now();
                 let result = connect_one(&host, transport, executable, password, build).await;
                 if result.is_ok() {
-                    events.host(&host.name, EventKind::HostConnected { millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) });
+                    events.host(
+                        &host.name,
+                        EventKind::HostConnected { millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) },
+                    );
                 }
                 (host.name, result)
             }
@@ -143,14 +146,20 @@ async fn connect_one(
     password: Option<&SecretString>,
     build: &str,
 ) -> Result<Connected, Box<HostProblem>> {
-    let problem = |message: String, details: Vec<String>, hint: Option<String>| Box::new(HostProblem { host: host.name.clone(), message, details, hint });
+    let problem = |message: String, details: Vec<String>, hint: Option<String>| {
+        Box::new(HostProblem { host: host.name.clone(), message, details, hint })
+    };
     let escalation = match (host.ssh.sudo, password) {
         (Sudo::None, _) => Escalation::None,
         (Sudo::Passwordless, _) => Escalation::SudoPasswordless,
         (Sudo::Password, Some(password)) => Escalation::SudoPassword(password.clone()),
         (Sudo::Password, None) => {
             let hint = "run barque on a terminal, or name a file with `--sudo-password-file FILE`";
-            return Err(problem(format!("sudo of {} needs a password and there is nobody to ask", host.ssh.user), Vec::new(), Some(hint.into())));
+            return Err(problem(
+                format!("sudo of {} needs a password and there is nobody to ask", host.ssh.user),
+                Vec::new(),
+                Some(hint.into()),
+            ));
         }
     };
     let connection = transport.connect(host).await.map_err(|error| problem(chain(&error), Vec::new(), error.hint()))?;

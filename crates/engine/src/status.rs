@@ -133,7 +133,8 @@ pub async fn status(context: &Context, events: &Events) -> Result<ClusterStatus,
 }
 
 async fn host_status(host: &Host, sessions: &Sessions, problems: &BTreeMap<HostName, String>) -> HostStatus {
-    let mut status = HostStatus { name: host.name.to_string(), address: host.address.to_string(), unreachable: None, components: Vec::new() };
+    let mut status =
+        HostStatus { name: host.name.to_string(), address: host.address.to_string(), unreachable: None, components: Vec::new() };
     let Some(agent) = sessions.agent(&host.name) else {
         status.unreachable = Some(problems.get(&host.name).cloned().unwrap_or_else(|| "not connected".into()));
         return status;
@@ -142,7 +143,8 @@ async fn host_status(host: &Host, sessions: &Sessions, problems: &BTreeMap<HostN
     let units = components.iter().map(|component| unit(*component)).collect();
     match agent.observe(units).await {
         Ok(observed) => {
-            status.components = components.iter().zip(observed).map(|(component, observed)| component_status(*component, observed)).collect();
+            status.components =
+                components.iter().zip(observed).map(|(component, observed)| component_status(*component, observed)).collect();
         }
         Err(error) => status.unreachable = Some(error.to_string()),
     }
@@ -168,7 +170,13 @@ fn component_status(component: Component, observed: Observed) -> ComponentStatus
             enabled: state.enabled,
             restarts: state.restarts,
         },
-        _ => ComponentStatus { component: component.program(), state: "not installed".into(), sub_state: String::new(), enabled: false, restarts: 0 },
+        _ => ComponentStatus {
+            component: component.program(),
+            state: "not installed".into(),
+            sub_state: String::new(),
+            enabled: false,
+            restarts: 0,
+        },
     }
 }
 
@@ -208,7 +216,8 @@ async fn nodes(cluster: &Cluster, sessions: &Sessions, vault: &Vault) -> Result<
 
 async fn api_status(cluster: &Cluster, sessions: &Sessions, vault: &Vault) -> ApiStatus {
     let url = cluster.api_url();
-    let from: Option<&AgentClient> = cluster.hosts.iter().rev().filter(|host| !host.has(Role::LoadBalancer)).find_map(|host| sessions.agent(&host.name));
+    let from: Option<&AgentClient> =
+        cluster.hosts.iter().rev().filter(|host| !host.has(Role::LoadBalancer)).find_map(|host| sessions.agent(&host.name));
     let Some(agent) = from else { return ApiStatus { url, ready: false, message: Some("no host could be asked".into()) } };
     let probe = barque_plan::Probe::ApiReady { server: url.clone(), authority: material::authority(vault) };
     let answer = agent.probe(probe, std::time::Duration::from_secs(3), std::time::Duration::from_millis(200)).await;

@@ -87,7 +87,13 @@ pub async fn up(
     let receipt = match &result {
         Ok(report) => serde_json::to_vec_pretty(report).unwrap_or_default(),
         Err(error) => {
-            events.send(EventKind::RunFinished { outcome: RunOutcome::Failed, changed: 0, unchanged: 0, failed: 1, millis: elapsed(begun) });
+            events.send(EventKind::RunFinished {
+                outcome: RunOutcome::Failed,
+                changed: 0,
+                unchanged: 0,
+                failed: 1,
+                millis: elapsed(begun),
+            });
             serde_json::to_vec_pretty(&serde_json::json!({ "run": run, "error": error.to_string() })).unwrap_or_default()
         }
     };

@@ -78,10 +78,12 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
     let folder = ArchiveFolder::new(context, wanted, &missing)?;
     let lock = lock_frontend(context).await?;
     let _policy = NoServices::begin(context)?;
-    let mut command =
-        Command::new("dpkg", ["--install", "--force-unsafe-io", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()))
-            .environment("DEBIAN_FRONTEND", "noninteractive")
-            .timeout(INSTALL_TIMEOUT);
+    let mut command = Command::new(
+        "dpkg",
+        ["--install", "--force-unsafe-io", "--force-confold", "--force-confdef"].into_iter().map(str::to_owned).chain(folder.files()),
+    )
+    .environment("DEBIAN_FRONTEND", "noninteractive")
+    .timeout(INSTALL_TIMEOUT);
     if lock.is_some() {
         // We hold the front ends' lock for dpkg, as apt does.
         command = command.environment("DPKG_FRONTEND_LOCKED", "true");

@@ -60,7 +60,9 @@ fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
 pub fn mark_stale(context: &HostContext, unit: &str) -> Result<(), HostError> {
     let path = context.state("units").join(format!("{unit}.json"));
     match read_record::<UnitRecord>(&path) {
-        Some(record) if record.fingerprint != STALE => write_record(context, &path, &UnitRecord { format: RECORD_FORMAT, fingerprint: STALE }),
+        Some(record) if record.fingerprint != STALE => {
+            write_record(context, &path, &UnitRecord { format: RECORD_FORMAT, fingerprint: STALE })
+        }
         _ => Ok(()),
     }
 }

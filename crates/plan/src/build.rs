@@ -78,11 +78,14 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
             after.extend(wanted.resource.blobs().iter().map(|blob| Key::blob(&host.name, &blob.digest)));
             after.extend(rolling.waits_for(&host.name, &id));
             after.extend(gates::before(inputs, host, wanted, found, &rolling));
-            graph.step(key, wanted.stage, Some(host.name.clone()), title(&wanted.resource, found), after, Action::Apply {
-                resource: wanted.resource.clone(),
-                difference: found.clone(),
-                stales: readers(desired, &id),
-            });
+            graph.step(
+                key,
+                wanted.stage,
+                Some(host.name.clone()),
+                title(&wanted.resource, found),
+                after,
+                Action::Apply { resource: wanted.resource.clone(), difference: found.clone(), stales: readers(desired, &id) },
+            );
         }
     }
     gates::add(&mut graph, inputs, &rolling);
@@ -108,7 +111,8 @@ fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId
         let id = wanted.resource.id();
         let changed_inputs: Vec<&ResourceId> = wanted.inputs.iter().filter(|input| changes.contains_key(*input)).collect();
         // A reload reads the configuration again and nothing else: not the unit, its environment or the program.
-        let reloadable = !changed_inputs.is_empty() && changed_inputs.iter().all(|input| input.0.ends_with(".cfg") || input.0.ends_with("/ca.crt"));
+        let reloadable =
+            !changed_inputs.is_empty() && changed_inputs.iter().all(|input| input.0.ends_with(".cfg") || input.0.ends_with("/ca.crt"));
         if let Some(found) = changes.get(&id).filter(|found| found.change == Change::Reload && !reloadable) {
             let restart = Difference { change: Change::Restart, reasons: found.reasons.clone() };
             changes.insert(id, restart);
@@ -134,7 +138,13 @@ fn readers(desired: &HostDesired, id: &ResourceId) -> Vec<String> {
 }
 
 /// Transfers of the blobs that changed resources need and the host lacks, in the order in which components start.
-fn transfers(graph: &mut Graph, inputs: &PlanInputs<'_>, host: &HostName, desired: &HostDesired, changed: &BTreeMap<ResourceId, Difference>) {
+fn transfers(
+    graph: &mut Graph,
+    inputs: &PlanInputs<'_>,
+    host: &HostName,
+    desired: &HostDesired,
+    changed: &BTreeMap<ResourceId, Difference>,
+) {
     let Some(observed) = inputs.observed.get(host) else { return };
     let mut wanted: Vec<&DesiredResource> = desired.resources.iter().filter(|wanted| changed.contains_key(&wanted.resource.id())).collect();
     wanted.sort_by_key(|wanted| (transfer_rank(&wanted.resource), wanted.stage));
@@ -167,9 +177,11 @@ fn blob_name(resource: &Resource, digest: &Digest) -> String {
     match resource {
         Resource::Binary(binary) => binary.path.rsplit('/').next().unwrap_or(&binary.path).to_owned(),
         Resource::Image(image) => image.reference.clone(),
-        Resource::Package(package) => {
-            package.archives.iter().find(|archive| archive.blob.digest == *digest).map_or_else(|| package.name.clone(), |archive| archive.name.clone())
-        }
+        Resource::Package(package) => package
+            .archives
+            .iter()
+            .find(|archive| archive.blob.digest == *digest)
+            .map_or_else(|| package.name.clone(), |archive| archive.name.clone()),
         other => other.id().0,
     }
 }

@@ -6,9 +6,7 @@ use barque_event::Stage;
 use barque_model::{Cluster, Component, Digest, Host, HostFile, Owner, Release, SecretBytes};
 
 use crate::inputs::{inputs_of, wanted_binaries};
-use crate::{
-    Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User,
-};
+use crate::{Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User};
 
 /// Artifacts by name and version, as a bundle holds them for one architecture and distribution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -186,7 +184,8 @@ fn images(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> Res
 }
 
 fn unit(builder: &mut Builder, component: Component, host: &Host) {
-    let inputs: Vec<ResourceId> = builder.resources.iter().filter(|desired| is_input(component, desired)).map(|desired| desired.resource.id()).collect();
+    let inputs: Vec<ResourceId> =
+        builder.resources.iter().filter(|desired| is_input(component, desired)).map(|desired| desired.resource.id()).collect();
     let fingerprint = fingerprint(builder.resources.iter().filter(|desired| is_input(component, desired)));
     let resource = Resource::Unit(Unit {
         name: component.unit(),
@@ -214,7 +213,9 @@ fn unit(builder: &mut Builder, component: Component, host: &Host) {
         .filter(|other| match &other.resource {
             Resource::Sysctl(_) | Resource::HostsLine(_) => true,
             Resource::Binary(binary) => wanted_binaries(component, &binary.path),
-            Resource::Package(package) => matches!(component, Component::Kubelet | Component::KubeProxy | Component::Flanneld) && package.name.contains("tables"),
+            Resource::Package(package) => {
+                matches!(component, Component::Kubelet | Component::KubeProxy | Component::Flanneld) && package.name.contains("tables")
+            }
             Resource::File(file) => file.path.starts_with("/etc/cni/") && matches!(component, Component::Kubelet | Component::Containerd),
             Resource::Directory(_) | Resource::Unit(_) | Resource::User(_) | Resource::Image(_) => false,
         })
@@ -229,7 +230,12 @@ fn is_input(component: Component, desired: &DesiredResource) -> bool {
         Resource::File(file) => inputs_of(component, &file.path),
         Resource::Binary(binary) => binary.path == format!("/usr/local/bin/{}", component.program()),
         Resource::Package(package) => package.name == component.program(),
-        Resource::Directory(_) | Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Image(_) | Resource::HostsLine(_) => false,
+        Resource::Directory(_)
+        | Resource::Unit(_)
+        | Resource::User(_)
+        | Resource::Sysctl(_)
+        | Resource::Image(_)
+        | Resource::HostsLine(_) => false,
     }
 }
 

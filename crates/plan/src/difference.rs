@@ -73,7 +73,11 @@ pub fn difference(resource: &Resource, observed: &Observed) -> Option<Difference
             None => vec!["is not a link into the store".to_owned()],
         },
         (Resource::Sysctl(wanted), Observed::Sysctl { value, .. }) => {
-            if same_sysctl(&wanted.value, value) { Vec::new() } else { vec![format!("{value} -> {}", wanted.value)] }
+            if same_sysctl(&wanted.value, value) {
+                Vec::new()
+            } else {
+                vec![format!("{value} -> {}", wanted.value)]
+            }
         }
         (Resource::Package(wanted), Observed::Package { installed }) => {
             let missing = wanted.archives.iter().filter(|archive| !installed.iter().any(|(name, _)| *name == archive.name));
@@ -196,13 +200,15 @@ mod tests {
 
     #[test]
     fn sysctl_values_compare_by_words() {
-        let wanted = Resource::Sysctl(crate::Sysctl { key: "net.ipv4.ip_local_port_range".into(), value: "1024 65535".into(), required: false });
+        let wanted =
+            Resource::Sysctl(crate::Sysctl { key: "net.ipv4.ip_local_port_range".into(), value: "1024 65535".into(), required: false });
         assert_eq!(difference(&wanted, &Observed::Sysctl { value: "1024\t65535\n".into(), writable: true }), None);
     }
 
     #[test]
     fn an_optional_sysctl_that_cannot_be_set_is_left_alone() {
-        let wanted = |required| Resource::Sysctl(crate::Sysctl { key: "net.netfilter.nf_conntrack_max".into(), value: "2".into(), required });
+        let wanted =
+            |required| Resource::Sysctl(crate::Sysctl { key: "net.netfilter.nf_conntrack_max".into(), value: "2".into(), required });
         let fixed = Observed::Sysctl { value: "1".into(), writable: false };
         assert_eq!(difference(&wanted(false), &fixed), None);
         assert_eq!(difference(&wanted(false), &Observed::Absent), None);

@@ -29,8 +29,12 @@ pub(crate) fn add(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling)
 pub(crate) fn before(inputs: &PlanInputs<'_>, host: &Host, wanted: &DesiredResource, found: &Difference, rolling: &Rolling) -> Vec<Key> {
     match (wanted.component, found.change) {
         (Some(Component::KubeApiserver), _) => vec![rolling.etcd_gate_for(&host.name, &wanted.resource.id())],
-        (Some(Component::Kubelet), Change::Start) if host.has(Role::Master) => vec![Key::host_gate(&host.name, "api"), Key::gate("bootstrap")],
-        (Some(Component::Kubelet), Change::Start) if inputs.cluster.load_balancer.is_some() => vec![Key::gate("api"), Key::gate("bootstrap")],
+        (Some(Component::Kubelet), Change::Start) if host.has(Role::Master) => {
+            vec![Key::host_gate(&host.name, "api"), Key::gate("bootstrap")]
+        }
+        (Some(Component::Kubelet), Change::Start) if inputs.cluster.load_balancer.is_some() => {
+            vec![Key::gate("api"), Key::gate("bootstrap")]
+        }
         (Some(Component::Kubelet), Change::Start) => api_gates(inputs).into_iter().take(1).collect(),
         (Some(Component::KubeProxy | Component::Flanneld), Change::Start) => vec![unit_key(host, Component::Kubelet)],
         _ => Vec::new(),
@@ -49,10 +53,8 @@ fn etcd(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
     let members: Vec<&Host> = inputs.cluster.with_role(Role::Etcd).collect();
     let endpoints: Vec<String> = members.iter().map(|host| format!("https://{}:2379", host.address)).collect();
     let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
-    let gate = |seconds| Action::Gate {
-        probe: Probe::EtcdHealthy { endpoints: endpoints.clone(), members: count },
-        timeout_seconds: seconds,
-    };
+    let gate =
+        |seconds| Action::Gate { probe: Probe::EtcdHealthy { endpoints: endpoints.clone(), members: count }, timeout_seconds: seconds };
     for host in &members {
         let key = Key::host_gate(&host.name, "etcd");
         let needed = vec![unit_key(host, Component::Etcd), etcdctl(host)];
@@ -78,10 +80,20 @@ fn etcdctl(host: &Host) -> Key {
 
 fn api(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     for host in inputs.cluster.with_role(Role::Master) {
-        let probe = Probe::ApiReady { server: format!("https://{}", std::net::SocketAddr::new(host.address, 6443)), authority: inputs.authority.to_owned() };
+        let probe = Probe::ApiReady {
+            server: format!("https://{}", std::net::SocketAddr::new(host.address, 6443)),
+            authority: inputs.authority.to_owned(),
+        };
         let needed = vec![unit_key(host, Component::KubeApiserver)];
         let action = Action::Gate { probe, timeout_seconds: LONG };
-        graph.step(Key::host_gate(&host.name, "api"), Stage::Masters, Some(host.name.clone()), "the API server is ready".into(), needed, action);
+        graph.step(
+            Key::host_gate(&host.name, "api"),
+            Stage::Masters,
+            Some(host.name.clone()),
+            "the API server is ready".into(),
+            needed,
+            action,
+        );
     }
 }
 
@@ -113,7 +125,14 @@ fn balancer(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
         let mut needed = api_gates(inputs);
         needed.push(Key::gate("address"));
         let title = format!("the API answers through {address}");
-        graph.step(Key::gate("api"), Stage::LoadBalancer, Some(from.name.clone()), title, needed, Action::Gate { probe, timeout_seconds: SHORT });
+        graph.step(
+            Key::gate("api"),
+            Stage::LoadBalancer,
+            Some(from.name.clone()),
+            title,
+            needed,
+            Action::Gate { probe, timeout_seconds: SHORT },
+        );
     }
 }
 
@@ -152,14 +171,19 @@ fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     for host in &kube {
         let action = Action::Gate { probe: Probe::PathExists { path: "/run/flannel/subnet.env".into() }, timeout_seconds: LONG };
         let needed = vec![unit_key(host, Component::Flanneld)];
-        graph.step(Key::host_gate(&host.name, "flannel"), Stage::Nodes, Some(host.name.clone()), "flannel has its subnet".into(), needed, action);
+        graph.step(
+            Key::host_gate(&host.name, "flannel"),
+            Stage::Nodes,
+            Some(host.name.clone()),
+            "flannel has its subnet".into(),
+            needed,
+            action,
+        );
     }
     for host in kube {
         let state = inputs.facts.nodes.iter().find(|node| node.name == host.name.as_str());
-        let labels: BTreeMap<String, String> = node_labels(host)
-            .into_iter()
-            .filter(|(key, value)| state.and_then(|node| node.labels.get(key)) != Some(value))
-            .collect();
+        let labels: BTreeMap<String, String> =
+            node_labels(host).into_iter().filter(|(key, value)| state.and_then(|node| node.labels.get(key)) != Some(value)).collect();
         let taints: Vec<_> = host.taints.iter().filter(|taint| !state.is_some_and(|node| node.taints.contains(taint))).cloned().collect();
         let key = Key::host_gate(&host.name, "labels");
         if labels.is_empty() && taints.is_empty() {
@@ -196,6 +220,13 @@ fn dns(graph: &mut Graph, inputs: &PlanInputs<'_>) {
         };
         let needed = vec![Key::gate("dns"), unit_key(host, Component::KubeProxy), unit_key(host, Component::Flanneld)];
         let action = Action::Gate { probe, timeout_seconds: SHORT };
-        graph.step(Key::host_gate(&host.name, "dns"), Stage::Dns, Some(host.name.clone()), "the cluster's DNS answers".into(), needed, action);
+        graph.step(
+            Key::host_gate(&host.name, "dns"),
+            Stage::Dns,
+            Some(host.name.clone()),
+            "the cluster's DNS answers".into(),
+            needed,
+            action,
+        );
     }
 }

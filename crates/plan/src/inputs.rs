@@ -13,7 +13,10 @@ pub(crate) fn inputs_of(component: Component, path: &str) -> bool {
     let kubernetes = path.strip_prefix("/etc/kubernetes/").unwrap_or("");
     match component {
         Component::Etcd => {
-            path.starts_with("/etc/etcd/") || kubernetes == "pki/etcd/ca.crt" || kubernetes.starts_with("pki/etcd/server.") || kubernetes.starts_with("pki/etcd/peer.")
+            path.starts_with("/etc/etcd/")
+                || kubernetes == "pki/etcd/ca.crt"
+                || kubernetes.starts_with("pki/etcd/server.")
+                || kubernetes.starts_with("pki/etcd/peer.")
         }
         Component::Haproxy => path.starts_with("/etc/haproxy/") || kubernetes == "pki/ca.crt",
         Component::Keepalived => path.starts_with("/etc/keepalived/"),
@@ -33,7 +36,9 @@ pub(crate) fn inputs_of(component: Component, path: &str) -> bool {
         // Mirrors under certs.d are read at each pull.
         Component::Containerd => path.starts_with("/etc/containerd/") && !path.starts_with("/etc/containerd/certs.d/"),
         Component::Kubelet => {
-            path.starts_with("/var/lib/kubelet/") || matches!(kubernetes, "pki/ca.crt" | "kubelet.conf") || kubernetes.starts_with("kubelet.env")
+            path.starts_with("/var/lib/kubelet/")
+                || matches!(kubernetes, "pki/ca.crt" | "kubelet.conf")
+                || kubernetes.starts_with("kubelet.env")
         }
         Component::KubeProxy => kubernetes.starts_with("kube-proxy"),
         Component::Flanneld => path.starts_with("/etc/kube-flannel/") || kubernetes.starts_with("flanneld"),
@@ -57,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_changed_certificate_restarts_only_its_readers() {
-        let readers = |path: &str| -> Vec<Component> { Component::ALL.into_iter().filter(|component| inputs_of(*component, path)).collect() };
+        let readers =
+            |path: &str| -> Vec<Component> { Component::ALL.into_iter().filter(|component| inputs_of(*component, path)).collect() };
         assert_eq!(readers("/etc/kubernetes/pki/apiserver.crt"), [Component::KubeApiserver]);
         assert_eq!(readers("/etc/kubernetes/pki/etcd/peer.key"), [Component::Etcd]);
         assert_eq!(readers("/etc/kubernetes/kubelet.conf"), [Component::Kubelet]);

@@ -49,7 +49,10 @@ fn system(facts: &HostFacts, report: &mut impl FnMut(String, String)) {
     if !supported {
         let names: Vec<String> = SUPPORTED_SYSTEMS.iter().map(|(id, version)| format!("{id} {version}")).collect();
         let found = format!("{} {}", facts.os.id, facts.os.version_id);
-        report(format!("its operating system `{}` ({found}) is not supported", facts.os.pretty_name), format!("install one of: {}", names.join(", ")));
+        report(
+            format!("its operating system `{}` ({found}) is not supported", facts.os.pretty_name),
+            format!("install one of: {}", names.join(", ")),
+        );
     }
     if !matches!(facts.architecture.as_str(), "amd64" | "arm64") {
         report(format!("its architecture `{}` is not supported", facts.architecture), "use amd64 or arm64".into());
@@ -58,7 +61,8 @@ fn system(facts: &HostFacts, report: &mut impl FnMut(String, String)) {
 
 fn addresses(cluster: &Cluster, host: &Host, facts: &HostFacts, report: &mut impl FnMut(String, String)) {
     if !facts.addresses.iter().any(|found| found.address == host.address) {
-        let own: Vec<String> = facts.addresses.iter().filter(|found| !found.address.is_loopback()).map(|found| found.address.to_string()).collect();
+        let own: Vec<String> =
+            facts.addresses.iter().filter(|found| !found.address.is_loopback()).map(|found| found.address.to_string()).collect();
         report(
             format!("none of its interfaces has the address {}; it has {}", host.address, own.join(", ")),
             format!("set `address` of host {} in the cluster file to one of them", host.name),
@@ -67,7 +71,10 @@ fn addresses(cluster: &Cluster, host: &Host, facts: &HostFacts, report: &mut imp
     let Some(balancer) = &cluster.load_balancer else { return };
     if let Some(name) = balancer.interface.as_ref().filter(|_| host.has(barque_model::Role::LoadBalancer)) {
         if !facts.addresses.iter().any(|found| found.interface == *name) {
-            report(format!("it has no interface `{name}` with an address"), "correct `spec.loadBalancer.interface`, or leave it out".into());
+            report(
+                format!("it has no interface `{name}` with an address"),
+                "correct `spec.loadBalancer.interface`, or leave it out".into(),
+            );
         }
     }
 }
@@ -88,7 +95,13 @@ fn disks(facts: &HostFacts, to_receive: u64, report: &mut impl FnMut(String, Str
         if to_receive > 0 && disk.free_bytes < needed && !reported.contains(&&disk.mount) {
             reported.push(&disk.mount);
             report(
-                format!("the file system `{}` under {} has {} MB free; {} MB are needed", disk.mount, disk.path, disk.free_bytes >> 20, needed >> 20),
+                format!(
+                    "the file system `{}` under {} has {} MB free; {} MB are needed",
+                    disk.mount,
+                    disk.path,
+                    disk.free_bytes >> 20,
+                    needed >> 20
+                ),
                 format!("free space on it; `du -xh --max-depth=2 {} | sort -h` on the host shows what takes it", disk.mount),
             );
         }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Release, Version};
 use barque_pki::Vault;
 use barque_plan::{
-    Action, Archive, ArtifactIndex, Blob, Change, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, Observed, Plan, PlanInputs, Resource,
-    ResourceId, UnitState, build, desired,
+    Action, Archive, ArtifactIndex, Blob, Change, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, Observed, Plan,
+    PlanInputs, Resource, ResourceId, UnitState, build, desired,
 };
 
 const FILE: &str = include_str!("../../../examples/ha.yaml");
@@ -49,7 +49,8 @@ impl World {
         }
         for host in &cluster.hosts {
             let secrets = barque_pki::files_for(&cluster, host, &vault).unwrap();
-            let inputs = DesiredInputs { cluster: &cluster, release: &release, secrets: &secrets, artifacts: &artifacts, interface: "eth0" };
+            let inputs =
+                DesiredInputs { cluster: &cluster, release: &release, secrets: &secrets, artifacts: &artifacts, interface: "eth0" };
             worlds.insert(host.name.clone(), desired(&inputs, host).unwrap());
         }
         let objects = vec![ClusterObject { name: "ClusterRole x".into(), json: "{}".into() }];
@@ -103,7 +104,10 @@ impl World {
                 taints: host.taints.clone(),
             }
         });
-        ClusterFacts { nodes: nodes.collect(), objects: self.objects.iter().map(|object| (object.name.clone(), ObjectDifference::Same)).collect() }
+        ClusterFacts {
+            nodes: nodes.collect(),
+            objects: self.objects.iter().map(|object| (object.name.clone(), ObjectDifference::Same)).collect(),
+        }
     }
 }
 
@@ -123,9 +127,9 @@ fn as_applied(resource: &Resource) -> Observed {
         }),
         Resource::User(_) => Observed::User,
         Resource::Sysctl(sysctl) => Observed::Sysctl { value: sysctl.value.clone(), writable: true },
-        Resource::Package(package) => {
-            Observed::Package { installed: package.archives.iter().map(|archive| (archive.name.clone(), archive.version.clone())).collect() }
-        }
+        Resource::Package(package) => Observed::Package {
+            installed: package.archives.iter().map(|archive| (archive.name.clone(), archive.version.clone())).collect(),
+        },
         Resource::Image(image) => Observed::Image { digest: Some(image.blob.digest) },
         Resource::HostsLine(_) => Observed::HostsLine,
     }
@@ -133,7 +137,9 @@ fn as_applied(resource: &Resource) -> Observed {
 
 fn changed_units(plan: &Plan) -> Vec<(String, String, Change)> {
     let units = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Apply { resource: Resource::Unit(unit), difference, .. } => Some((step.host.as_ref()?.to_string(), unit.name.clone(), difference.change)),
+        Action::Apply { resource: Resource::Unit(unit), difference, .. } => {
+            Some((step.host.as_ref()?.to_string(), unit.name.clone(), difference.change))
+        }
         _ => None,
     });
     units.collect()
@@ -240,7 +246,10 @@ fn a_flag_restarts_one_component_one_master_after_the_other() {
     for (first, second) in [("m1", "m2"), ("m2", "m3")] {
         let ready = find(first, "the API server is ready");
         assert!(waits(&plan, find(second, "restart kube-apiserver.service"), ready), "{second} restarts before {first} serves");
-        assert!(waits(&plan, find(second, "update /etc/kubernetes/kube-apiserver.env"), ready), "{second} gets the flag before {first} serves");
+        assert!(
+            waits(&plan, find(second, "update /etc/kubernetes/kube-apiserver.env"), ready),
+            "{second} gets the flag before {first} serves"
+        );
     }
 }
 
@@ -261,6 +270,9 @@ fn the_api_server_waits_for_etcd_and_nothing_waits_for_labels() {
     let plan = world.plan(&world.fresh(), &ClusterFacts::default());
     let position = |title: &str| plan.steps.iter().position(|step| step.title == title).unwrap_or_else(|| panic!("no step `{title}`"));
     assert!(waits(&plan, position("start kube-apiserver.service"), position("all 3 etcd members are healthy, with one leader")));
-    assert!(!waits(&plan, position("start containerd.service"), position("start kube-apiserver.service")), "the runtime need not wait for the API");
+    assert!(
+        !waits(&plan, position("start containerd.service"), position("start kube-apiserver.service")),
+        "the runtime need not wait for the API"
+    );
     assert!(!waits(&plan, position("send kubelet"), position("start etcd.service")), "bytes flow while etcd elects");
 }

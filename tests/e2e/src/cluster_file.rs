@@ -38,15 +38,18 @@ impl ClusterFile {
 
     /// The layout of the article: three masters with etcd, two balancers, two nodes.
     pub fn seven(lab: &Lab) -> Result<Self> {
-        Self::new(lab, &[
-            ("lb1", "loadBalancer"),
-            ("lb2", "loadBalancer"),
-            ("m1", "etcd, master"),
-            ("m2", "etcd, master"),
-            ("m3", "etcd, master"),
-            ("n1", "node"),
-            ("n2", "node"),
-        ])
+        Self::new(
+            lab,
+            &[
+                ("lb1", "loadBalancer"),
+                ("lb2", "loadBalancer"),
+                ("m1", "etcd, master"),
+                ("m2", "etcd, master"),
+                ("m3", "etcd, master"),
+                ("n1", "node"),
+                ("n2", "node"),
+            ],
+        )
     }
 
     /// Adds lines under `spec.ssh`, such as `user: ops`.

@@ -18,7 +18,8 @@ pub struct Kubectl {
 impl Kubectl {
     /// Uses `kubeconfig`; the program lies in the directory that `BARQUE_TEST_BINARIES` names.
     pub fn new(kubeconfig: &Path) -> Result<Self> {
-        let binaries = std::env::var_os("BARQUE_TEST_BINARIES").context("BARQUE_TEST_BINARIES is not set; run the scenarios by `cargo xtask e2e`")?;
+        let binaries =
+            std::env::var_os("BARQUE_TEST_BINARIES").context("BARQUE_TEST_BINARIES is not set; run the scenarios by `cargo xtask e2e`")?;
         Ok(Self { program: Path::new(&binaries).join("kubectl"), kubeconfig: kubeconfig.to_owned() })
     }
 

@@ -89,7 +89,9 @@ fn connections(scenario: &Scenario, good: &ClusterFile) -> Result<()> {
     scenario.lab.kill("a2")?;
     scenario.up(&[])?.code(1)?.says(&["a2"])?;
     scenario.lab.boot("a2")?;
-    barque_e2e::eventually("a2 is back", std::time::Duration::from_secs(20), || scenario.lab.get("a2", "systemctl is-active ssh || systemctl is-active ssh.socket").map(drop))?;
+    barque_e2e::eventually("a2 is back", std::time::Duration::from_secs(20), || {
+        scenario.lab.get("a2", "systemctl is-active ssh || systemctl is-active ssh.socket").map(drop)
+    })?;
     Ok(())
 }
 

@@ -23,7 +23,10 @@ fn etcd_on_its_own_hosts() -> Result<()> {
     let topology: String = LAYOUT.iter().map(|(name, _)| format!("[[hosts]]\nname = \"{name}\"\n")).collect();
     let scenario = Scenario::new("ten", &topology)?;
     // Plain routes between hosts of one segment: the other backend than the seven hosts use.
-    scenario.write(&ClusterFile::new(&scenario.lab, &LAYOUT)?.spec("network:\n  flannel:\n    backend: host-gw\n  kubeProxyMode: iptables\nextraSans: [api.example.test]"))?;
+    scenario.write(
+        &ClusterFile::new(&scenario.lab, &LAYOUT)?
+            .spec("network:\n  flannel:\n    backend: host-gw\n  kubeProxyMode: iptables\nextraSans: [api.example.test]"),
+    )?;
     scenario.step("up");
     scenario.up(&[])?.ok()?.says(&["everything answers"])?;
     let kubectl = scenario.kubectl()?;
@@ -40,11 +43,18 @@ fn etcd_on_its_own_hosts() -> Result<()> {
     }
     scenario.step("the extra name is in the certificate");
     let vip = scenario.lab.vip();
-    let names = barque_e2e::run("sh", ["-c", &format!("openssl s_client -connect {vip}:6443 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")])?.ok()?;
+    let names = barque_e2e::run(
+        "sh",
+        ["-c", &format!("openssl s_client -connect {vip}:6443 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")],
+    )?
+    .ok()?;
     ensure!(names.stdout.contains("DNS:api.example.test") && names.stdout.contains(&format!("IP Address:{vip}")), "{}", names.stdout);
     scenario.step("flannel's routes");
     let routes = scenario.lab.get("n1", "ip route")?;
-    ensure!(!routes.contains("flannel.1") && routes.lines().filter(|line| line.contains("10.244.")).count() >= 4, "host-gw routes on n1:\n{routes}");
+    ensure!(
+        !routes.contains("flannel.1") && routes.lines().filter(|line| line.contains("10.244.")).count() >= 4,
+        "host-gw routes on n1:\n{routes}"
+    );
     scenario.step("second up");
     scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
     Ok(())

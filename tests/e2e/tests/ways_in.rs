@@ -20,7 +20,8 @@ fn sudo_with_password_through_a_jump_host() -> Result<()> {
     let topology = format!("[[hosts]]\nname = \"jump\"\n\n[[hosts]]\nname = \"a1\"\n{user}\n[[hosts]]\nname = \"a2\"\n{user}");
     let scenario = Scenario::new("sudo", &topology)?;
     let jump = scenario.lab.host("jump")?.address;
-    let file = ClusterFile::new(&scenario.lab, &HOSTS)?.ssh(&format!("user: ops\nsudo: password\njump:\n  address: {jump}\n  user: root\n  key: {}", scenario.lab.key().display()));
+    let file = ClusterFile::new(&scenario.lab, &HOSTS)?
+        .ssh(&format!("user: ops\nsudo: password\njump:\n  address: {jump}\n  user: root\n  key: {}", scenario.lab.key().display()));
     scenario.write(&file)?;
     let password = scenario.folder.path().join("password");
     // The hosts do not accept this machine directly any more: only the jump host gets through.
@@ -40,7 +41,10 @@ fn sudo_with_password_through_a_jump_host() -> Result<()> {
     fs_err::write(&password, format!("{PASSWORD}\n"))?;
     scenario.up(&arguments)?.ok()?.says(&["everything answers"])?;
     for host in ["a1", "a2"] {
-        let leaks = scenario.lab.get(host, &format!("grep -rl '{PASSWORD}' /proc/*/cmdline /proc/*/environ /var/lib/barque /var/log 2>/dev/null | grep -v self || true"))?;
+        let leaks = scenario.lab.get(
+            host,
+            &format!("grep -rl '{PASSWORD}' /proc/*/cmdline /proc/*/environ /var/lib/barque /var/log 2>/dev/null | grep -v self || true"),
+        )?;
         ensure!(leaks.is_empty(), "the password is visible on {host}: {leaks}");
     }
     let leaks = barque_e2e::run("grep", ["-rl", PASSWORD, &scenario.folder.path().join(".barque").display().to_string()])?;

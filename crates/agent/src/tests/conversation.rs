@@ -140,7 +140,11 @@ async fn many_requests_at_once() {
         let client = client.clone();
         async move {
             let (resource, content) = file(number / 3);
-            client.apply(ApplyRequest { run: run(1), step: format!("write {number}"), resource, content, change: None, stales: Vec::new() }).await.unwrap().changed
+            client
+                .apply(ApplyRequest { run: run(1), step: format!("write {number}"), resource, content, change: None, stales: Vec::new() })
+                .await
+                .unwrap()
+                .changed
         }
     });
     let changed = futures::future::join_all(applies).await;

@@ -1,7 +1,7 @@
 //! `barque kubeconfig`: the administrator's way into the cluster.
 
-use std::io::Write as _;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
+use std::io::Write as _;
 
 use anyhow::Result;
 use barque_engine::Context;

@@ -10,7 +10,11 @@ pub(crate) fn cluster_file(status: &LabStatus) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "# A highly available cluster on the hosts of the lab `{}`. Change it and run `barque up` again.", status.name)?;
     writeln!(text, "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata:\n  name: {}\nspec:", status.name)?;
-    writeln!(text, "  kubernetes:\n    version: {}", barque_catalog::supported().into_iter().max().map_or_else(String::new, |version| version.to_string()))?;
+    writeln!(
+        text,
+        "  kubernetes:\n    version: {}",
+        barque_catalog::supported().into_iter().max().map_or_else(String::new, |version| version.to_string())
+    )?;
     writeln!(text, "  ssh:\n    user: root\n    key: {}\n  hosts:", status.key.display())?;
     for host in &status.hosts {
         let roles = match host.name.as_str() {

@@ -9,6 +9,7 @@ pub(crate) mod lab;
 mod lab_artifacts;
 #[cfg(feature = "lab")]
 mod lab_demo;
+mod probe;
 mod reference;
 mod run;
 mod status;

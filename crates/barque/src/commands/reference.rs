@@ -25,9 +25,12 @@ fn describe(command: &Command, path: &str, text: &mut String) -> std::fmt::Resul
         if let Some(about) = verb.get_about() {
             writeln!(text, "{about}.\n")?;
         }
-        for argument in verb.get_arguments().filter(|argument| !argument.is_hide_set() && !matches!(argument.get_id().as_str(), "help" | "version")) {
+        for argument in
+            verb.get_arguments().filter(|argument| !argument.is_hide_set() && !matches!(argument.get_id().as_str(), "help" | "version"))
+        {
             let mut name = argument.get_long().map_or_else(|| argument.get_id().to_string().to_uppercase(), |long| format!("--{long}"));
-            if let (Some(value), true) = (argument.get_value_names().and_then(|names| names.first()), argument.get_action().takes_values()) {
+            if let (Some(value), true) = (argument.get_value_names().and_then(|names| names.first()), argument.get_action().takes_values())
+            {
                 if argument.get_long().is_some() {
                     write!(name, " {value}")?;
                 }

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
             Ok(exit::DONE)
         }
         Verb::Agent => super::agent::run(),
+        Verb::Probe(command) => super::probe::run(&command),
         Verb::Reference => super::reference::run(),
     };
     match result {

@@ -46,9 +46,15 @@ fn finish(context: &Context, report: &UpReport, output: Output) -> Result<u8> {
         if report.interrupted {
             note(&format!("stopped after {seconds:.1} s; `barque up` goes on from here"))?;
         } else if report.failures.is_empty() && report.changed == 0 {
-            say(&format!("cluster `{name}`: nothing to change; {} resources are as they should be, and everything answers ({seconds:.1} s)", report.unchanged))?;
+            say(&format!(
+                "cluster `{name}`: nothing to change; {} resources are as they should be, and everything answers ({seconds:.1} s)",
+                report.unchanged
+            ))?;
         } else if report.failures.is_empty() {
-            say(&format!("cluster `{name}`: {} changed, {} unchanged, everything answers ({seconds:.1} s)", report.changed, report.unchanged))?;
+            say(&format!(
+                "cluster `{name}`: {} changed, {} unchanged, everything answers ({seconds:.1} s)",
+                report.changed, report.unchanged
+            ))?;
         } else {
             let failed = report.failures.len();
             note(&format!("{failed} failed, {} did not run because of it, {} changed ({seconds:.1} s)", report.skipped, report.changed))?;

@@ -17,7 +17,13 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
         (Ok(context), Output::Text) => {
             warn_all(&context)?;
             let cluster = &context.cluster;
-            say(&format!("{}: cluster `{}`, Kubernetes {}, {} hosts: valid", arguments.file.display(), cluster.name, cluster.kubernetes, cluster.hosts.len()))?;
+            say(&format!(
+                "{}: cluster `{}`, Kubernetes {}, {} hosts: valid",
+                arguments.file.display(),
+                cluster.name,
+                cluster.kubernetes,
+                cluster.hosts.len()
+            ))?;
             Ok(exit::DONE)
         }
         (Ok(context), Output::Json) => {

@@ -83,7 +83,10 @@ impl Live {
     pub(crate) fn text(&self, elapsed_seconds: f64, now: jiff::Timestamp, width: usize) -> String {
         let mut lines = Vec::new();
         if self.total == 0 {
-            lines.push(format!("{}  {elapsed_seconds:.1} s  looking at the hosts ({} of {} answer)", self.title, self.connected, self.expected));
+            lines.push(format!(
+                "{}  {elapsed_seconds:.1} s  looking at the hosts ({} of {} answer)",
+                self.title, self.connected, self.expected
+            ));
         } else {
             let filled = (self.done as usize * BAR) / self.total.max(1) as usize;
             let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR - filled));
@@ -142,12 +145,17 @@ mod tests {
         let mut live = Live::default();
         let hosts = ["m1", "n1"].map(|host| host.parse().unwrap()).to_vec();
         let started = |title: &str, stage| EventKind::StepStarted { stage, title: title.into() };
-        live.apply(&event(0, None, None, EventKind::RunStarted {
-            run: "20261125T020304Z-1a2b".parse().unwrap(),
-            cluster: "prod".parse().unwrap(),
-            verb: "up".into(),
-            hosts,
-        }));
+        live.apply(&event(
+            0,
+            None,
+            None,
+            EventKind::RunStarted {
+                run: "20261125T020304Z-1a2b".parse().unwrap(),
+                cluster: "prod".parse().unwrap(),
+                verb: "up".into(),
+                hosts,
+            },
+        ));
         live.apply(&event(10, Some("m1"), None, EventKind::HostConnected { millis: 10 }));
         let before = live.text(0.1, jiff::Timestamp::from_millisecond(100).unwrap(), 100);
         assert_eq!(before, "up prod  0.1 s  looking at the hosts (1 of 2 answer)");

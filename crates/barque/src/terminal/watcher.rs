@@ -96,7 +96,9 @@ impl Watcher {
             EventKind::StageStarted { stage } if self.live.is_none() => Some(format!("stage {stage}: begins")),
             EventKind::StageFinished { stage, millis } => Some(format!("stage {stage}: done in {:.1} s", *millis as f64 / 1000.0)),
             EventKind::StepFinished { title, outcome, millis } => {
-                let matters = self.verbose || (title.contains(".service") && *outcome == StepOutcome::Changed) || (*outcome == StepOutcome::Holds && *millis > 1000);
+                let matters = self.verbose
+                    || (title.contains(".service") && *outcome == StepOutcome::Changed)
+                    || (*outcome == StepOutcome::Holds && *millis > 1000);
                 matters.then(|| format!("{host:<8} {title} ({:.1} s)", *millis as f64 / 1000.0))
             }
             EventKind::StepFailed { failure } => Some(format!("{host:<8} FAILED {}: {}", failure.step, failure.message)),

@@ -315,7 +315,7 @@ impl Lab {
         let launch = Launch { lab: &self.name, host, home, groups: &groups };
         let set = |change: &dyn Fn(&mut Run)| shared.change(|state| state.hosts[index].run.as_mut().map(change).unwrap_or_default());
         let booting = launch.start(|nspawn: Process| set(&|run| run.nspawn = Some(nspawn)))?;
-        let (leader, seconds) = booting.wait()?;
+        let (leader, seconds) = booting.wait(record.address)?;
         set(&|run| (run.leader, run.boot_seconds) = (Some(leader), Some(seconds)))?;
         progress(&Notice::Booted { host: record.name.clone(), seconds });
         Ok(())

@@ -1,7 +1,8 @@
 //! Boots, freezes and ends one host: systemd-nspawn with systemd as PID 1.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -25,6 +26,8 @@ use super::topology::Host;
 
 /// How long a host may take to boot: far above the 4 s that it needs, for machines under heavy load.
 const BOOT_LIMIT: Duration = Duration::from_mins(2);
+/// After this time sshd alone is enough: services that wait for other hosts hold up the end of the start.
+const SERVICES_LIMIT: Duration = Duration::from_secs(5);
 const END_LIMIT: Duration = Duration::from_secs(10);
 /// How long nspawn may take to notice that its PID 1 has ended.
 const NSPAWN_LIMIT: Duration = Duration::from_secs(2);
@@ -129,8 +132,9 @@ impl Launch<'_> {
 }
 
 impl Booting {
-    /// Waits until systemd says that its start is complete. Returns the host's PID 1 and the seconds it took.
-    pub(crate) fn wait(self) -> Result<(Process, f64), LabError> {
+    /// Waits until systemd says that its start is complete, or until sshd answers at `address` while services of the host still wait
+    /// for other hosts (a member of etcd alone never gets ready). Returns the host's PID 1 and the seconds it took.
+    pub(crate) fn wait(self, address: Ipv4Addr) -> Result<(Process, f64), LabError> {
         let timeout = Some(Duration::from_millis(200));
         self.socket.set_read_timeout(timeout).doing(|| format!("listen for the boot of `{}`", self.host))?;
         let mut leader = None;
@@ -142,10 +146,14 @@ impl Booting {
                 if text.lines().any(|line| line == "READY=1")
                     && let Some(leader) = leader
                 {
-                    // Whole milliseconds: finer digits mean nothing and do not survive a round through JSON.
-                    let seconds = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-                    return Ok((leader, seconds));
+                    return Ok((leader, self.seconds()));
                 }
+            }
+            if let Some(leader) = leader
+                && self.begun.elapsed() > SERVICES_LIMIT
+                && sshd_answers(address)
+            {
+                return Ok((leader, self.seconds()));
             }
             if !self.nspawn.is_alive() {
                 return Err(self.failed("systemd-nspawn ended".to_owned()));
@@ -156,12 +164,25 @@ impl Booting {
         }
     }
 
+    /// Whole milliseconds: finer digits mean nothing and do not survive a round through JSON.
+    fn seconds(&self) -> f64 {
+        (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+    }
+
     fn failed(&self, reason: String) -> LabError {
         let bytes = fs::read(&self.console).unwrap_or_default();
         let from = usize::try_from(self.console_from).unwrap_or_default().min(bytes.len());
         let console = tool::last_lines(&String::from_utf8_lossy(&bytes[from..]), 20);
         LabError::Boot { host: self.host.clone(), reason, console }
     }
+}
+
+/// Whether something that greets as an SSH server listens on port 22.
+fn sshd_answers(address: Ipv4Addr) -> bool {
+    let limit = Duration::from_millis(500);
+    let Ok(mut stream) = TcpStream::connect_timeout(&std::net::SocketAddr::from((address, 22)), limit) else { return false };
+    let mut greeting = [0_u8; 4];
+    stream.set_read_timeout(Some(limit)).is_ok() && stream.read_exact(&mut greeting).is_ok() && greeting == *b"SSH-"
 }
 
 /// The pid of the container's PID 1 in a message of nspawn to its service manager.

@@ -12,7 +12,9 @@ const UNITS: &str = "etcd haproxy keepalived kube-apiserver kube-controller-mana
 pub(crate) fn active_since(scenario: &Scenario) -> Result<BTreeMap<String, String>> {
     let mut moments = BTreeMap::new();
     for host in crate::ALL {
-        let command = format!("for unit in {UNITS}; do systemctl is-active -q $unit && echo $unit $(systemctl show -p ActiveEnterTimestampMonotonic --value $unit); done; true");
+        let command = format!(
+            "for unit in {UNITS}; do systemctl is-active -q $unit && echo $unit $(systemctl show -p ActiveEnterTimestampMonotonic --value $unit); done; true"
+        );
         for line in scenario.lab.get(host, &command)?.lines() {
             let (unit, moment) = line.split_once(' ').context("a line of two words")?;
             moments.insert(format!("{host} {unit}"), moment.to_owned());

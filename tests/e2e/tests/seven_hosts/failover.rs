@@ -55,7 +55,11 @@ pub(crate) fn masters(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
         result?;
         let address = scenario.lab.host(master)?.address;
         eventually(&format!("{master} serves again"), Duration::from_secs(60), || {
-            let code = barque_e2e::run("curl", ["-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", &format!("https://{address}:6443/readyz")])?.ok()?;
+            let code = barque_e2e::run(
+                "curl",
+                ["-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", &format!("https://{address}:6443/readyz")],
+            )?
+            .ok()?;
             ensure!(code.stdout == "200", "{}", code.stdout);
             Ok(())
         })?;

@@ -45,10 +45,20 @@ fn nodes_are_ready(kubectl: &Kubectl) -> Result<()> {
     ensure!(items.len() == 5, "five nodes, not {}", items.len());
     for node in items {
         let name = node["metadata"]["name"].as_str().unwrap();
-        let ready = node["status"]["conditions"].as_array().unwrap().iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        let ready = node["status"]["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
         ensure!(ready, "{name} is not Ready");
-        ensure!(node["status"]["nodeInfo"]["kubeletVersion"] == "v1.37.2", "{name} has another version: {}", node["status"]["nodeInfo"]["kubeletVersion"]);
-        let tainted = node["spec"]["taints"].as_array().is_some_and(|taints| taints.iter().any(|taint| taint["key"] == "node-role.kubernetes.io/control-plane"));
+        ensure!(
+            node["status"]["nodeInfo"]["kubeletVersion"] == "v1.37.2",
+            "{name} has another version: {}",
+            node["status"]["nodeInfo"]["kubeletVersion"]
+        );
+        let tainted = node["spec"]["taints"]
+            .as_array()
+            .is_some_and(|taints| taints.iter().any(|taint| taint["key"] == "node-role.kubernetes.io/control-plane"));
         ensure!(tainted == MASTERS.contains(&name), "taint of {name}: {tainted}");
     }
     Ok(())

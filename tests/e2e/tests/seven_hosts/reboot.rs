@@ -14,7 +14,12 @@ pub(crate) fn all_hosts(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
         scenario.lab.boot(host)?;
     }
     eventually("nodes Ready after the reboot", Duration::from_secs(180), || {
-        let ready = kubectl.get(&["get", "nodes", "-o", "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\" \"}{end}"])?;
+        let ready = kubectl.get(&[
+            "get",
+            "nodes",
+            "-o",
+            "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\" \"}{end}",
+        ])?;
         ensure!(ready.split_whitespace().filter(|status| *status == "True").count() == 5, "{ready}");
         Ok(())
     })?;

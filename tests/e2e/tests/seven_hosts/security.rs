@@ -31,7 +31,9 @@ fn listeners_speak_tls(scenario: &Scenario) -> Result<()> {
             }
             let handshake = run("openssl", ["s_client", "-connect", &format!("{address}:{port}"), "-brief", "-verify_quiet"])?;
             ensure!(
-                handshake.stderr.contains("CONNECTION ESTABLISHED") || handshake.stderr.contains("alert") || handshake.stdout.contains("CONNECTION ESTABLISHED"),
+                handshake.stderr.contains("CONNECTION ESTABLISHED")
+                    || handshake.stderr.contains("alert")
+                    || handshake.stdout.contains("CONNECTION ESTABLISHED"),
                 "{host}: the listener `{line}` does not speak TLS:\n{}",
                 handshake.stderr
             );
@@ -44,7 +46,8 @@ fn listeners_speak_tls(scenario: &Scenario) -> Result<()> {
 
 fn anonymous_is_refused(scenario: &Scenario) -> Result<()> {
     let url = |path: &str| format!("https://{}:6443{path}", scenario.lab.vip());
-    let code = |path: &str| -> Result<String> { Ok(run("curl", ["-sk", "-o", "/dev/null", "-w", "%{http_code}", &url(path)])?.ok()?.stdout) };
+    let code =
+        |path: &str| -> Result<String> { Ok(run("curl", ["-sk", "-o", "/dev/null", "-w", "%{http_code}", &url(path)])?.ok()?.stdout) };
     for path in ["/api", "/apis", "/api/v1/namespaces", "/version", "/metrics"] {
         let answer = code(path)?;
         ensure!(answer == "401" || answer == "403", "anonymous {path}: {answer}");
@@ -86,7 +89,10 @@ fn secrets_are_ciphertext(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> 
 
 fn files_have_the_right_modes(scenario: &Scenario) -> Result<()> {
     for host in crate::ALL {
-        let keys = scenario.lab.get(host, "find /etc/kubernetes /var/lib/kubelet/pki -name '*.key' -o -name '*.conf' 2>/dev/null | xargs -r stat -c '%a %n'")?;
+        let keys = scenario.lab.get(
+            host,
+            "find /etc/kubernetes /var/lib/kubelet/pki -name '*.key' -o -name '*.conf' 2>/dev/null | xargs -r stat -c '%a %n'",
+        )?;
         for line in keys.lines() {
             ensure!(line.starts_with("600 "), "{host}: {line}");
         }

@@ -20,7 +20,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       topologySpreadConstraints:
-        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, nodeTaintsPolicy: Honor, labelSelector: {matchLabels: {app: web}}}
       containers:
         - name: web
           image: barque.test/toolbox:1
@@ -68,7 +68,9 @@ pub(crate) fn check(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     ensure!(nodes == BTreeSet::from(["n1", "n2"]), "the pods run on {nodes:?}");
     for (from, from_node, _) in &pods {
         let Some((to, _, address)) = pods.iter().find(|(_, node, _)| node != from_node) else { continue };
-        let answer = eventually("pod to pod across hosts", Duration::from_secs(20), || kubectl.get(&["exec", from, "--", "/toolbox", "get", &format!("http://{address}:8080/")]))?;
+        let answer = eventually("pod to pod across hosts", Duration::from_secs(20), || {
+            kubectl.get(&["exec", from, "--", "/toolbox", "get", &format!("http://{address}:8080/")])
+        })?;
         ensure!(answer.contains(to.as_str()), "{to} answered `{answer}`");
         let answer = eventually("Service by name", Duration::from_secs(20), || {
             kubectl.get(&["exec", from, "--", "/toolbox", "get", "http://web.default.svc.cluster.local/"])

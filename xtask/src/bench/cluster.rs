@@ -1,0 +1,106 @@
+//! The cluster that is measured.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use serde::Deserialize;
+
+use super::measure::measure;
+use super::receipt::{self, Receipt};
+use super::{Interrupt, Lab, barque, lab, runs_of, text};
+use crate::run;
+
+/// A cluster file for a lab, with the state of its cluster beside it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    hosts: Vec<Host>,
+}
+
+/// A host as `barque hosts` shows it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Host {
+    /// Its name.
+    pub(crate) name: String,
+    /// What runs on it; each is a unit of this name.
+    components: Vec<String>,
+}
+
+impl Host {
+    /// Its units, as arguments of `systemctl`.
+    pub(crate) fn units(&self) -> String {
+        self.components.iter().map(|component| format!("{component}.service")).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether it is a node of the cluster; masters are.
+    pub(crate) fn is_node(&self) -> bool {
+        self.components.iter().any(|component| component == "kubelet")
+    }
+}
+
+/// A run of `barque up`.
+#[derive(Debug)]
+pub(crate) struct Up {
+    /// From the start of the program to its end.
+    pub(crate) wall: std::time::Duration,
+    /// The most memory it had at one time, in bytes.
+    pub(crate) peak: u64,
+    /// What it wrote down.
+    pub(crate) receipt: Receipt,
+}
+
+impl Cluster {
+    /// Writes the cluster file into `folder`.
+    pub(crate) fn new(lab: &Lab, folder: &Path) -> Result<Self> {
+        fs::write(folder.join("cluster.yaml"), run::output(&mut barque(&["lab", "demo-file", "--name", lab::NAME]))?)?;
+        fs::write(folder.join("known_hosts"), lab.known_hosts())?;
+        let cluster = Self { folder: folder.to_path_buf(), hosts: Vec::new() };
+        let answer = run::output(&mut barque(&["hosts", "--file", text(&cluster.file())?, "--output", "json"]))?;
+        let hosts = serde_json::from_str(&answer).context("cannot read the answer of `barque hosts`")?;
+        Ok(Self { hosts, ..cluster })
+    }
+
+    /// Its hosts.
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The file with the hosts' SSH keys.
+    pub(crate) fn known_hosts(&self) -> PathBuf {
+        self.folder.join("known_hosts")
+    }
+
+    /// Runs `barque up`, with its output in a file named after `label`.
+    pub(crate) fn up(&self, label: &str, interrupt: &Interrupt) -> Result<Up> {
+        let (file, known, identity) = (self.file(), self.known_hosts(), self.identity());
+        let mut command =
+            barque(&["up", "--no-progress", "--file", text(&file)?, "--known-hosts", text(&known)?, "--identity", text(&identity)?]);
+        let before = runs_of(&self.state())?;
+        let measured = measure(&mut command, &self.folder.join(format!("{label}.log")), interrupt)
+            .with_context(|| format!("cannot measure `{label}`"))?;
+        let run = runs_of(&self.state())?.into_iter().find(|run| !before.contains(run)).context("`barque up` left no record of its run")?;
+        Ok(Up { wall: measured.wall, peak: measured.peak, receipt: receipt::read(&run)? })
+    }
+
+    /// Writes the administrator's kubeconfig and answers where it is.
+    pub(crate) fn kubeconfig(&self) -> Result<PathBuf> {
+        let path = self.folder.join("admin.conf");
+        let (file, identity) = (self.file(), self.identity());
+        run::output(&mut barque(&["kubeconfig", "--file", text(&file)?, "--identity", text(&identity)?, "--to", text(&path)?]))?;
+        Ok(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("cluster.yaml")
+    }
+
+    fn identity(&self) -> PathBuf {
+        self.folder.join("identity.txt")
+    }
+
+    /// Where barque keeps what it knows of the cluster, which is named after its lab.
+    fn state(&self) -> PathBuf {
+        self.folder.join(".barque").join(lab::NAME)
+    }
+}

@@ -1,0 +1,88 @@
+//! Time and memory of one program.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+
+use super::Interrupt;
+
+/// How often the program is looked at; no measured time is wrong by more.
+const INTERVAL: Duration = Duration::from_millis(5);
+/// Lines of output that a failure shows.
+const LINES: usize = 30;
+
+/// What a program took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// From start to end.
+    pub(crate) wall: Duration,
+    /// The most memory it had at one time (resident), in bytes.
+    pub(crate) peak: u64,
+}
+
+/// Runs it to its end with its output in the file `log`; fails unless it exits with 0.
+pub(crate) fn measure(command: &mut Command, log: &Path, interrupt: &Interrupt) -> Result<Measured> {
+    let file = fs::File::create(log)?;
+    let errors = file.file().try_clone()?;
+    command.stdin(Stdio::null()).stdout(file.into_parts().0).stderr(errors);
+    let begun = Instant::now();
+    let mut child = command.spawn().context("cannot start the program to be measured")?;
+    let memory = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if let Err(error) = interrupt.check() {
+            child.kill()?;
+            child.wait()?;
+            return Err(error);
+        }
+        // Absent in the moment between its end and the next look.
+        peak = fs::read_to_string(&memory).ok().and_then(|text| high_water(&text)).unwrap_or(0).max(peak);
+        std::thread::sleep(INTERVAL);
+    };
+    let wall = begun.elapsed();
+    if !status.success() {
+        let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        bail!("it ended with {status}; the end of `{}`:\n{}", log.display(), lines[lines.len().saturating_sub(LINES)..].join("\n"));
+    }
+    Ok(Measured { wall, peak })
+}
+
+/// Bytes behind `VmHWM` in `/proc/PID/status`; the kernel counts in units of 1024 bytes there.
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let number: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(number * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn memory_is_in_bytes() {
+        assert_eq!(high_water("Name:\tbarque\nVmPeak:\t  9 kB\nVmHWM:\t   1234 kB\nVmRSS:\t 3 kB\n"), Some(1_263_616));
+        // A process that has ended has no memory to report.
+        assert_eq!(high_water("Name:\tbarque\nState:\tZ (zombie)\n"), None);
+    }
+
+    #[test]
+    fn time_is_taken_and_failures_show_the_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let interrupt = Interrupt::default();
+        let script = |text: &str| crate::run::command("sh", &["-c", text]);
+        let measured = measure(&mut script("sleep 0.1"), &log, &interrupt).unwrap();
+        assert!(measured.wall >= Duration::from_millis(100) && measured.peak > 0, "{measured:?}");
+        let error = measure(&mut script("echo because >&2; exit 3"), &log, &interrupt).unwrap_err().to_string();
+        assert!(error.contains("because") && error.contains('3'), "{error}");
+    }
+}
