@@ -40,7 +40,8 @@ fn named_with_place_and_remedy() -> Result<()> {
     hosts(&scenario)?;
     for ((host, _), before) in HOSTS.iter().zip(before) {
         ensure!(fingerprint(&scenario, host)? == before, "{host} was changed");
-        let leftovers = scenario.lab.get(host, "ls /var/lib/barque 2>/dev/null | grep -v -x agent || true")?;
+        // The agent itself and its empty folders are there; nothing that it would have received or written for a run is.
+        let leftovers = scenario.lab.get(host, "find /var/lib/barque -type f -not -path '/var/lib/barque/agent/*' 2>/dev/null")?;
         ensure!(leftovers.is_empty(), "{host}: barque left {leftovers}");
     }
     Ok(())
