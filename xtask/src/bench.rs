@@ -81,7 +81,7 @@ fn one(folder: &Path, kubectl: &Path, interrupt: &Interrupt) -> Result<Run> {
     let transfer = transfer::measure(&lab, &cluster, &first.receipt.sent, folder)?;
     step(&format!("transfer: {:.1} s; the floor", transfer.as_secs_f64()));
     let kubectl = Kubectl::new(kubectl, cluster.kubeconfig()?);
-    let floor = floor::measure(&lab, &cluster, &kubectl, interrupt)?;
+    let floor = floor::measure(&cluster, &kubectl, interrupt)?;
     step(&format!("floor: {:.1} s", floor.total.as_secs_f64()));
     Ok(Run { first, second: second.wall, transfer, floor })
 }

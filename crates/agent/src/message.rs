@@ -241,6 +241,8 @@ mod tests {
                 step: "s".into(),
                 resource,
                 content: Some(SecretBytes::new(*b"secret")),
+                change: Some(Change::Create),
+                stales: vec!["x.service".into()],
             })));
         }
         let access =

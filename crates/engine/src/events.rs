@@ -65,10 +65,10 @@ impl Events {
         let mut inner = self.locked();
         let event = RunEvent { seq: inner.next, at: jiff::Timestamp::now(), host, step, kind };
         inner.next += 1;
-        if let Some(log) = &mut inner.log {
-            if let Err(error) = log.append(&event) {
-                tracing::warn!(%error, "could not write an event to the run's log");
-            }
+        if let Some(log) = &mut inner.log
+            && let Err(error) = log.append(&event)
+        {
+            tracing::warn!(%error, "could not write an event to the run's log");
         }
         // Nobody may be watching; that is no error.
         let _ = inner.readers.send(event);

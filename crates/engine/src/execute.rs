@@ -122,8 +122,8 @@ impl<'a> Progress<'a> {
     fn start(&mut self, id: StepId, running: &mut JoinSet<(StepId, u64, Result<StepOutcome, Failure>)>, runner: &Arc<Runner>) {
         self.waiting.remove(&id);
         let step: Step = self.plan.steps[id.0 as usize].clone();
-        if !self.stage_begun.contains_key(&step.stage) {
-            self.stage_begun.insert(step.stage, Instant::now());
+        if let std::collections::btree_map::Entry::Vacant(e) = self.stage_begun.entry(step.stage) {
+            e.insert(Instant::now());
             self.events.send(EventKind::StageStarted { stage: step.stage });
         }
         let runner = Arc::clone(runner);

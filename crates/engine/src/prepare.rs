@@ -181,7 +181,7 @@ async fn cluster_facts(
     let objects: Vec<&ClusterObject> = bootstrap.iter().chain(dns).collect();
     for (host, access) in masters {
         let Some(agent) = sessions.agent(host) else { continue };
-        if !matches!(agent.kube(access.clone(), KubeCall::Ready).await, Ok(_)) {
+        if agent.kube(access.clone(), KubeCall::Ready).await.is_err() {
             continue;
         }
         let texts = objects.iter().map(|object| object.json.clone()).collect();

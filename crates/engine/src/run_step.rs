@@ -77,10 +77,10 @@ impl Runner {
 
     pub(crate) async fn run(&self, step: &Step) -> Result<StepOutcome, Failure> {
         match &step.action {
-            Action::Transfer { blob, name } => self.transfer(self.host(step)?, *blob, name).await,
-            Action::Apply { resource, difference, stales } => self.apply(self.host(step)?, step, resource, difference, stales).await,
+            Action::Transfer { blob, name } => self.transfer(Self::host(step)?, *blob, name).await,
+            Action::Apply { resource, difference, stales } => self.apply(Self::host(step)?, step, resource, difference, stales).await,
             Action::Gate { probe, timeout_seconds } => {
-                let agent = self.agent(self.host(step)?)?;
+                let agent = self.agent(Self::host(step)?)?;
                 let timeout = Duration::from_secs(u64::from(*timeout_seconds));
                 agent.probe(probe.clone(), timeout, INTERVAL).await?;
                 Ok(StepOutcome::Holds)
@@ -102,7 +102,7 @@ impl Runner {
         }
     }
 
-    fn host<'a>(&self, step: &'a Step) -> Result<&'a HostName, Failure> {
+    fn host(step: &Step) -> Result<&HostName, Failure> {
         step.host.as_ref().ok_or_else(|| Failure::new("the step names no host"))
     }
 

@@ -111,8 +111,10 @@ fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId
         let id = wanted.resource.id();
         let changed_inputs: Vec<&ResourceId> = wanted.inputs.iter().filter(|input| changes.contains_key(*input)).collect();
         // A reload reads the configuration again and nothing else: not the unit, its environment or the program.
-        let reloadable =
-            !changed_inputs.is_empty() && changed_inputs.iter().all(|input| input.0.ends_with(".cfg") || input.0.ends_with("/ca.crt"));
+        let reloadable = !changed_inputs.is_empty()
+            && changed_inputs
+                .iter()
+                .all(|input| ["file /etc/haproxy/haproxy.cfg", "file /etc/kubernetes/pki/ca.crt"].contains(&input.0.as_str()));
         if let Some(found) = changes.get(&id).filter(|found| found.change == Change::Reload && !reloadable) {
             let restart = Difference { change: Change::Restart, reasons: found.reasons.clone() };
             changes.insert(id, restart);

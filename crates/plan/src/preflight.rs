@@ -69,13 +69,10 @@ fn addresses(cluster: &Cluster, host: &Host, facts: &HostFacts, report: &mut imp
         );
     }
     let Some(balancer) = &cluster.load_balancer else { return };
-    if let Some(name) = balancer.interface.as_ref().filter(|_| host.has(barque_model::Role::LoadBalancer)) {
-        if !facts.addresses.iter().any(|found| found.interface == *name) {
-            report(
-                format!("it has no interface `{name}` with an address"),
-                "correct `spec.loadBalancer.interface`, or leave it out".into(),
-            );
-        }
+    if let Some(name) = balancer.interface.as_ref().filter(|_| host.has(barque_model::Role::LoadBalancer))
+        && !facts.addresses.iter().any(|found| found.interface == *name)
+    {
+        report(format!("it has no interface `{name}` with an address"), "correct `spec.loadBalancer.interface`, or leave it out".into());
     }
 }
 

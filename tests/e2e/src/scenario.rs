@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::command::finish;
 use crate::{ClusterFile, Finished, Kubectl, Lab};
@@ -104,9 +104,4 @@ impl Drop for Scenario {
         }
         let _ = self.lab.down();
     }
-}
-
-/// Fails with `message` unless `condition` holds.
-pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<()> {
-    if condition { Ok(()) } else { bail!("{}", message()) }
 }

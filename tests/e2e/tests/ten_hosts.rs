@@ -20,7 +20,7 @@ const LAYOUT: [(&str, &str); 10] = [
 
 #[test]
 fn etcd_on_its_own_hosts() -> Result<()> {
-    let topology: String = LAYOUT.iter().map(|(name, _)| format!("[[hosts]]\nname = \"{name}\"\n")).collect();
+    let topology = LAYOUT.map(|(name, _)| format!("[[hosts]]\nname = \"{name}\"\n")).concat();
     let scenario = Scenario::new("ten", &topology)?;
     // Plain routes between hosts of one segment: the other backend than the seven hosts use.
     scenario.write(

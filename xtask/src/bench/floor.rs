@@ -35,22 +35,22 @@ pub(crate) struct Floor {
 }
 
 /// Stops all units on all hosts, kills the pods, starts all units on all hosts at once and waits for the end state of `up`.
-pub(crate) fn measure(lab: &Lab, cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrupt) -> Result<Floor> {
+pub(crate) fn measure(cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrupt) -> Result<Floor> {
     let server = kubectl.service_address("kube-system", "kube-dns")?;
     let address = kubectl.service_address("default", "kubernetes")?;
     let nodes: Vec<&Host> = cluster.hosts().iter().filter(|host| host.is_node()).collect();
-    stop(lab, cluster, &nodes, interrupt)?;
+    stop(cluster, &nodes, interrupt)?;
     let since = Timestamp::now();
     let begun = Instant::now();
     let answered = together(cluster.hosts(), |host| {
         let start = format!("systemctl start --no-block {}", host.units());
         if !host.is_node() {
-            return lab.shell(&host.name, &start).map(|_| Duration::ZERO);
+            return Lab::shell(&host.name, &start).map(|_| Duration::ZERO);
         }
         // The host's own copy of barque waits there: no process is started for each question, so waiting costs the start nothing.
         let seconds = LIMIT.as_secs();
         let wait = format!("exec /var/lib/barque/agent/*/barque probe dns --within {seconds} {server} {NAME} {address}");
-        lab.shell(&host.name, &format!("{start} && {wait}")).map(|_| begun.elapsed())
+        Lab::shell(&host.name, &format!("{start} && {wait}")).map(|_| begun.elapsed())
     })?;
     let dns = answered.into_iter().max().unwrap_or_default();
     let names: Vec<&str> = nodes.iter().map(|host| host.name.as_str()).collect();
@@ -72,20 +72,20 @@ pub(crate) fn measure(lab: &Lab, cluster: &Cluster, kubectl: &Kubectl, interrupt
     }
 }
 
-fn stop(lab: &Lab, cluster: &Cluster, nodes: &[&Host], interrupt: &Interrupt) -> Result<()> {
+fn stop(cluster: &Cluster, nodes: &[&Host], interrupt: &Interrupt) -> Result<()> {
     let begun = Instant::now();
     let in_time =
         || if begun.elapsed() < LIMIT { interrupt.check() } else { bail!("the cluster did not stop within {} s", LIMIT.as_secs()) };
     together(cluster.hosts(), |host| {
-        lab.shell(&host.name, &format!("systemctl stop {}", host.units()))?;
-        while !lab.shell(&host.name, &format!("systemctl is-active {} || true", host.units()))?.lines().all(is_stopped) {
+        Lab::shell(&host.name, &format!("systemctl stop {}", host.units()))?;
+        while !Lab::shell(&host.name, &format!("systemctl is-active {} || true", host.units()))?.lines().all(is_stopped) {
             in_time()?;
             std::thread::sleep(INTERVAL);
         }
         Ok(())
     })?;
     together(nodes, |host| {
-        while !lab.shell(&host.name, KILL_PODS)?.trim().is_empty() {
+        while !Lab::shell(&host.name, KILL_PODS)?.trim().is_empty() {
             in_time()?;
             std::thread::sleep(INTERVAL);
         }

@@ -78,11 +78,12 @@ impl Lab {
 
     /// The hosts' keys in the form of a known_hosts file.
     pub(crate) fn known_hosts(&self) -> String {
-        self.status.hosts.iter().map(|host| format!("{} {}\n", host.address, host.host_key)).collect()
+        let lines: Vec<String> = self.status.hosts.iter().map(|host| format!("{} {}\n", host.address, host.host_key)).collect();
+        lines.concat()
     }
 
     /// Runs a shell command as root on a host, from outside of any SSH connection; answers its standard output.
-    pub(crate) fn shell(&self, host: &str, script: &str) -> Result<String> {
+    pub(crate) fn shell(host: &str, script: &str) -> Result<String> {
         let mut command = barque(&["lab", "exec", "--name", NAME, host, "--", "sh", "-c", script]);
         let output = command.stdin(Stdio::null()).output().context("cannot start `barque lab exec`")?;
         if !output.status.success() {

@@ -171,7 +171,7 @@ async fn a_probe_does_not_hold_up_others_and_ends_with_the_connection() {
         tokio::spawn(async move { client.probe(probe, Duration::from_mins(10), Duration::from_millis(20)).await })
     };
     let sysctl = Resource::Sysctl(Sysctl { key: "net.ipv4.ip_forward".into(), value: "1".into(), required: true });
-    assert_eq!(client.observe(vec![sysctl]).await.unwrap(), [Observed::Sysctl { value: "0".into() }]);
+    assert_eq!(client.observe(vec![sysctl]).await.unwrap(), [Observed::Sysctl { value: "0".into(), writable: true }]);
     waiting.abort();
     let _aborted = waiting.await;
     client.close().await;

@@ -30,10 +30,9 @@ fn describe(command: &Command, path: &str, text: &mut String) -> std::fmt::Resul
         {
             let mut name = argument.get_long().map_or_else(|| argument.get_id().to_string().to_uppercase(), |long| format!("--{long}"));
             if let (Some(value), true) = (argument.get_value_names().and_then(|names| names.first()), argument.get_action().takes_values())
+                && argument.get_long().is_some()
             {
-                if argument.get_long().is_some() {
-                    write!(name, " {value}")?;
-                }
+                write!(name, " {value}")?;
             }
             write!(text, "- `{name}`")?;
             if let Some(help) = argument.get_help() {

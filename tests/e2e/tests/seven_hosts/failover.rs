@@ -54,7 +54,7 @@ pub(crate) fn masters(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
         scenario.lab.resume(master)?;
         result?;
         let address = scenario.lab.host(master)?.address;
-        eventually(&format!("{master} serves again"), Duration::from_secs(60), || {
+        eventually(&format!("{master} serves again"), Duration::from_mins(1), || {
             let code = barque_e2e::run(
                 "curl",
                 ["-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", &format!("https://{address}:6443/readyz")],
@@ -81,7 +81,7 @@ pub(crate) fn etcd_member(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> 
 
 pub(crate) fn etcd_is_whole(scenario: &Scenario, from: &str) -> Result<()> {
     let health = "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key endpoint health --cluster -w json";
-    eventually("all etcd members healthy", Duration::from_secs(60), || {
+    eventually("all etcd members healthy", Duration::from_mins(1), || {
         let text = scenario.lab.get(from, health)?;
         let members: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
         let healthy = members.as_array().context("an array")?.iter().filter(|member| member["health"] == true).count();

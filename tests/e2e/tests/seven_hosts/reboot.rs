@@ -13,7 +13,7 @@ pub(crate) fn all_hosts(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     for host in crate::ALL {
         scenario.lab.boot(host)?;
     }
-    eventually("nodes Ready after the reboot", Duration::from_secs(180), || {
+    eventually("nodes Ready after the reboot", Duration::from_mins(3), || {
         let ready = kubectl.get(&[
             "get",
             "nodes",
@@ -25,7 +25,7 @@ pub(crate) fn all_hosts(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     })?;
     // Ready may be what the API remembers from before: every lease must have been renewed since.
     crate::failover::etcd_is_whole(scenario, "m1")?;
-    eventually("every kubelet's lease is fresh", Duration::from_secs(60), || {
+    eventually("every kubelet's lease is fresh", Duration::from_mins(1), || {
         let now = barque_e2e::run("date", ["-u", "+%s"])?.ok()?.stdout;
         let leases = kubectl.json(&["get", "leases", "-n", "kube-node-lease"])?;
         for lease in leases["items"].as_array().into_iter().flatten() {

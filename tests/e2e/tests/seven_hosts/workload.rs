@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use barque_e2e::{Kubectl, Scenario, eventually};
 
-const OBJECTS: &str = r#"
+const OBJECTS: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: default}
@@ -34,13 +34,13 @@ spec:
   type: NodePort
   selector: {app: web}
   ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
-"#;
+";
 
 pub(crate) fn deploy(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     scenario.step("a Deployment of four replicas");
     crate::load_toolbox(scenario)?;
     kubectl.apply(scenario.folder.path(), "web", OBJECTS)?;
-    eventually("four replicas ready", Duration::from_secs(60), || {
+    eventually("four replicas ready", Duration::from_mins(1), || {
         let ready = kubectl.get(&["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"])?;
         ensure!(ready == "4", "ready: `{ready}`");
         Ok(())
@@ -49,7 +49,7 @@ pub(crate) fn deploy(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
 
 pub(crate) fn check(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     scenario.step("pods across hosts, Service by name, node port");
-    let pods = eventually("pods", Duration::from_secs(60), || {
+    let pods = eventually("pods", Duration::from_mins(1), || {
         let json = kubectl.json(&["get", "pods", "-l", "app=web", "--field-selector=status.phase=Running"])?;
         let pods: Vec<(String, String, String)> = json["items"]
             .as_array()
