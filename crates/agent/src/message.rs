@@ -214,7 +214,13 @@ mod tests {
             Resource::Directory(Directory { path: path.clone(), mode: 0o755, owner: owner.clone() }),
             Resource::File(File { path: path.clone(), digest, mode: 0o600, owner, sensitive: true }),
             Resource::Binary(Binary { path, version: "1".into(), blob: blob() }),
-            Resource::Unit(Unit { name: "x.service".into(), fingerprint: digest, on_change: OnChange::Reload, start_timeout_seconds: 9 }),
+            Resource::Unit(Unit {
+                name: "x.service".into(),
+                fingerprint: digest,
+                on_change: OnChange::Reload,
+                start_timeout_seconds: 9,
+                restart_limit: 4,
+            }),
             Resource::User(User { name: "x".into(), home: "/x".into() }),
             Resource::Sysctl(Sysctl { key: "a.b".into(), value: "1".into(), required: true }),
             Resource::Package(Package {

@@ -158,6 +158,7 @@ fn unit(component: Component) -> Resource {
         fingerprint: Digest::from_bytes([0; 32]),
         on_change: OnChange::Restart,
         start_timeout_seconds: 1,
+        restart_limit: 1,
     })
 }
 

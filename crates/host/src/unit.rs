@@ -141,6 +141,9 @@ async fn wait_active(unit: &Unit, verb: &str, deadline: Instant, mut job: Option
             }
         } else if !shown.loaded {
             return Err(failure(unit, format!("systemd does not know {}", unit.name), job).await);
+        } else if shown.restarts >= unit.restart_limit {
+            let message = format!("{} ends right after its start, {} times so far: {}", unit.name, shown.restarts, shown.words());
+            return Err(failure(unit, message, job).await);
         } else if shown.active == "failed" && !shown.restarts_itself {
             return Err(failure(unit, format!("{} is {} after {verb}", unit.name, shown.words()), job).await);
         } else if shown.active == "failed" && Instant::now() < deadline {

@@ -192,6 +192,8 @@ fn unit(builder: &mut Builder, component: Component, host: &Host) {
         fingerprint,
         on_change: if component == Component::Haproxy { OnChange::Reload } else { OnChange::Restart },
         start_timeout_seconds: 180,
+        // flanneld ends until its node has a pod CIDR, kube-proxy until its node is there.
+        restart_limit: if matches!(component, Component::Flanneld | Component::KubeProxy) { 100 } else { 4 },
     });
     let mut desired = DesiredResource::new(resource, stage_of(component));
     desired.after.clone_from(&inputs);

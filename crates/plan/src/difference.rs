@@ -176,7 +176,9 @@ mod tests {
     #[test]
     fn unit_states_lead_to_the_least_change() {
         let fingerprint = Digest::of(b"inputs");
-        let unit = |on_change| Resource::Unit(Unit { name: "x.service".into(), fingerprint, on_change, start_timeout_seconds: 60 });
+        let unit = |on_change| {
+            Resource::Unit(Unit { name: "x.service".into(), fingerprint, on_change, start_timeout_seconds: 60, restart_limit: 4 })
+        };
         let state = |active: &str, enabled, fingerprint| {
             Observed::Unit(UnitState {
                 loaded: true,

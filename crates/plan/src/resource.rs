@@ -76,6 +76,9 @@ pub struct Unit {
     pub on_change: OnChange,
     /// Seconds that a start may take before it counts as failed.
     pub start_timeout_seconds: u32,
+    /// Times that systemd may start it again within that time before it counts as failed. A wrong flag shows after a few; a program that
+    /// ends until others are there needs many.
+    pub restart_limit: u32,
 }
 
 /// How a running unit takes up changed inputs.

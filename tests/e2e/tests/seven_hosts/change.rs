@@ -62,3 +62,27 @@ pub(crate) fn one_flag_rolls_through_the_masters(scenario: &Scenario, kubectl: &
     scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
     Ok(())
 }
+
+/// The failure names host, step, command and journal; the other masters are untouched and serve; putting it right goes on from there.
+pub(crate) fn a_wrong_flag_stops_at_the_first_master(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
+    scenario.step("a wrong flag for the API server");
+    let good = fs_err::read_to_string(scenario.cluster_file())?;
+    let before = active_since(scenario)?;
+    fs_err::write(scenario.cluster_file(), good.replace("event-ttl: 30m0s", "event-ttl: soon"))?;
+    let texts = ["host m1", "restart kube-apiserver.service", "journal of kube-apiserver.service", "event-ttl", "exit status", "hint"];
+    scenario.up(&[])?.code(1)?.says(&texts)?;
+    let after = active_since(scenario)?;
+    let touched: Vec<&String> = before.iter().filter(|(unit, moment)| after.get(*unit) != Some(moment)).map(|(unit, _)| unit).collect();
+    // The controller-manager and scheduler of m1 end by themselves when they lose their API server and with it their lease.
+    ensure!(touched.iter().all(|unit| unit.starts_with("m1 kube-")), "touched: {touched:?}");
+    ensure!(!after.contains_key("m1 kube-apiserver"), "m1 must have taken the wrong flag");
+    for host in ["m2", "m3"] {
+        let flags = scenario.lab.get(host, "cat /etc/kubernetes/kube-apiserver.env")?;
+        ensure!(!flags.contains("event-ttl=soon"), "{host} has the wrong flag already");
+    }
+    eventually("the API by the other masters", Duration::from_secs(10), || kubectl.run(&["get", "nodes"])?.ok())?;
+    fs_err::write(scenario.cluster_file(), good)?;
+    scenario.up(&[])?.ok()?;
+    // What lost its lease meanwhile may be between two starts of its own.
+    eventually("nothing to change", Duration::from_secs(30), || scenario.up(&[])?.ok()?.says(&["nothing to change"]).map(drop))
+}

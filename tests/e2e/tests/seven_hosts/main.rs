@@ -31,6 +31,7 @@ fn deploy_use_break_change_reboot() -> Result<()> {
     workload::check(&scenario, &kubectl)?;
     security::check(&scenario, &kubectl)?;
     change::one_flag_rolls_through_the_masters(&scenario, &kubectl)?;
+    change::a_wrong_flag_stops_at_the_first_master(&scenario, &kubectl)?;
     failover::balancer(&scenario, &kubectl)?;
     failover::masters(&scenario, &kubectl)?;
     failover::etcd_member(&scenario, &kubectl)?;
