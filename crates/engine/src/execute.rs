@@ -65,9 +65,10 @@ pub(crate) async fn execute(plan: &Plan, runner: Arc<Runner>, events: &Events, m
         match result {
             Ok(outcome) => {
                 match outcome {
-                    StepOutcome::Changed => executed.changed += 1,
+                    // A transfer is no change of its own: it belongs to the resource that needs it.
+                    StepOutcome::Changed if step.action.changes() => executed.changed += 1,
                     StepOutcome::Unchanged => executed.unchanged += 1,
-                    StepOutcome::Holds => {}
+                    StepOutcome::Changed | StepOutcome::Holds => {}
                 }
                 let kind = EventKind::StepFinished { title: step.title.clone(), outcome, millis: ended - started };
                 events.step(step.host.as_ref(), id, kind);

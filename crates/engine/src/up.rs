@@ -148,8 +148,7 @@ async fn run_up(
     } else {
         RunOutcome::Done
     };
-    // Transfers are not changes of their own: they belong to the resources that need them.
-    let changed = count_changes(&prepared.plan, &executed.spans);
+    let changed = executed.changed;
     events.send(EventKind::RunFinished { outcome, changed, unchanged, failed, millis: elapsed(begun) });
     Ok(UpReport {
         run: run.clone(),
@@ -171,11 +170,6 @@ fn elapsed(begun: Instant) -> u64 {
 }
 
 type Spans = BTreeMap<barque_plan::StepId, (u64, u64)>;
-
-fn count_changes(plan: &Plan, spans: &Spans) -> u32 {
-    let count = plan.steps.iter().filter(|step| step.action.changes() && spans.contains_key(&step.id)).count();
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
 
 /// Walks back from the step that ended last, each time to the needed step that ended last.
 fn critical_path(plan: &Plan, spans: &Spans) -> Vec<PathStep> {

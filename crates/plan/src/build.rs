@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use barque_event::Stage;
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Role};
 
 use crate::desired::{DesiredResource, HostDesired};
@@ -211,6 +210,3 @@ pub(crate) fn node_labels(host: &barque_model::Host) -> BTreeMap<String, String>
     }
     labels
 }
-
-/// The stage under which a component gate is shown.
-pub(crate) const LABELS: Stage = Stage::Labels;

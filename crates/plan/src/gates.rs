@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use barque_event::Stage;
 use barque_model::{Component, Host, HostName, ObjectDifference, Role};
 
-use crate::build::{ClusterObject, LABELS, PlanInputs, node_labels};
+use crate::build::{ClusterObject, PlanInputs, node_labels};
 use crate::graph::{Graph, Key};
 use crate::rolling::Rolling;
 use crate::{Action, Change, ClusterGate, DesiredResource, Difference, Probe, ResourceId};
@@ -191,7 +191,7 @@ fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
         } else {
             let title = format!("label {}", host.name);
             let action = Action::Node { node: host.name.clone(), labels, taints };
-            graph.step(key, LABELS, None, title, vec![Key::gate("nodes")], action);
+            graph.step(key, Stage::Labels, None, title, vec![Key::gate("nodes")], action);
         }
     }
 }

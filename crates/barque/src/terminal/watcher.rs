@@ -16,6 +16,8 @@ use crate::arguments::Output;
 const QUIET: Duration = Duration::from_millis(250);
 /// How often the live view is drawn.
 const REDRAW: Duration = Duration::from_millis(125);
+/// Characters of a line at most.
+const WIDTH: usize = 110;
 /// Without a terminal, a sign of life at least this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -78,13 +80,12 @@ impl Watcher {
     fn redraw(&mut self) {
         if let Some(bar) = &self.live {
             if self.begun.elapsed() > QUIET {
-                let width = bar.length().map_or(110, |_| 110);
-                bar.set_message(self.view.text(self.begun.elapsed().as_secs_f64(), jiff::Timestamp::now(), width));
+                bar.set_message(self.view.text(self.begun.elapsed().as_secs_f64(), jiff::Timestamp::now(), WIDTH));
                 bar.tick();
             }
         } else if self.output == Output::Text && self.last_line.elapsed() > HEARTBEAT {
             self.last_line = Instant::now();
-            let _ = note(&self.view.text(self.begun.elapsed().as_secs_f64(), jiff::Timestamp::now(), 110));
+            let _ = note(&self.view.text(self.begun.elapsed().as_secs_f64(), jiff::Timestamp::now(), WIDTH));
         }
     }
 
