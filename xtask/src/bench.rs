@@ -1,4 +1,5 @@
-//! `cargo xtask bench up`: how long a cluster takes, beside the least that it could take on the same machine.
+//! `cargo xtask bench`: how long a cluster takes, beside the least that it could take on the same machine; what planning and going on after
+//! a crash cost.
 
 mod cluster;
 mod floor;
@@ -7,8 +8,12 @@ mod kubectl;
 mod lab;
 mod machine;
 mod measure;
+mod plan;
 mod receipt;
+#[cfg(feature = "recorded")]
+mod recorded;
 mod report;
+mod resume;
 mod together;
 mod transfer;
 
@@ -30,21 +35,7 @@ use report::{Report, Run};
 /// Measures `up` and its floor on `runs` labs, one after the other, and prints the tables as Markdown.
 pub(crate) fn up(runs: u32, build: bool) -> Result<()> {
     let interrupt = Interrupt::listen()?;
-    if build {
-        // A build of its own, so that what it says does not get between the tables on standard output.
-        let program = std::env::current_exe().context("cannot find the program of `cargo xtask`")?;
-        run::check(run::command(program, &["dist"]).stdout(std::io::stderr()))?;
-    } else if !dist::binary().is_file() {
-        bail!("`{}` is not there; `cargo xtask dist` builds it", dist::binary().display());
-    }
-    let folder = root().join("target/bench");
-    fs::create_dir_all(&folder)?;
-    // Two at a time would measure each other and take away each other's lab.
-    let lock = fs::File::create(folder.join("lock"))?;
-    if lock.file().try_lock().is_err() {
-        bail!("another benchmark runs on this machine");
-    }
-    run::check(barque(&["lab", "artifacts"]).stdout(std::io::stderr()))?;
+    let Place { folder, _lock } = Place::prepare(build)?;
     let programs = folder.join("bin");
     unpack::programs(&programs, &["kubectl"])?;
     let machine = machine::describe()?;
@@ -61,12 +52,77 @@ pub(crate) fn up(runs: u32, build: bool) -> Result<()> {
     Ok(())
 }
 
-/// One lab: `up` on fresh hosts, `up` again, the bytes alone, the floor. The lab is removed whatever happens.
-fn one(folder: &Path, kubectl: &Path, interrupt: &Interrupt) -> Result<Run> {
+/// The folder of benchmarks that use the lab, locked, with a binary and a bundle at hand.
+struct Place {
+    folder: PathBuf,
+    _lock: fs::File,
+}
+
+impl Place {
+    fn prepare(build: bool) -> Result<Self> {
+        if build {
+            // A build of its own, so that what it says does not get between the tables on standard output.
+            let program = std::env::current_exe().context("cannot find the program of `cargo xtask`")?;
+            run::check(run::command(program, &["dist"]).stdout(std::io::stderr()))?;
+        } else if !dist::binary().is_file() {
+            bail!("`{}` is not there; `cargo xtask dist` builds it", dist::binary().display());
+        }
+        let folder = root().join("target/bench");
+        fs::create_dir_all(&folder)?;
+        // Two at a time would measure each other and take away each other's lab.
+        let lock = fs::File::create(folder.join("lock"))?;
+        if lock.file().try_lock().is_err() {
+            bail!("another benchmark runs on this machine");
+        }
+        run::check(barque(&["lab", "artifacts"]).stdout(std::io::stderr()))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// A folder that is empty.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        fresh(&self.folder.join(name))
+    }
+}
+
+fn fresh(folder: &Path) -> Result<PathBuf> {
     if folder.is_dir() {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
+    Ok(folder.to_path_buf())
+}
+
+/// Measures a deployment that is killed half-way and gone on with, and prints the table.
+pub(crate) fn resume(build: bool) -> Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let place = Place::prepare(build)?;
+    let machine = machine::describe()?;
+    let version = run::output(&mut barque(&["--version"]))?.trim().to_owned();
+    let table = resume::measure(&place, &interrupt)?;
+    print!("Machine: {machine}.\n\n{version}, 7 hosts, two labs, one after the other.\n\n{table}");
+    Ok(())
+}
+
+/// Measures planning alone and prints the table.
+pub(crate) fn plan() -> Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let folder = fresh(&root().join("target/bench/plan"))?;
+    let machine = machine::describe()?;
+    let table = plan::measure(&folder, &interrupt)?;
+    print!("Machine: {machine}.\n\n{table}");
+    Ok(())
+}
+
+/// Plans for recorded hosts and prints what it took as JSON.
+#[cfg(feature = "recorded")]
+pub(crate) fn recorded(hosts: u16) -> Result<()> {
+    println!("{}", serde_json::to_string(&recorded::measure(hosts)?)?);
+    Ok(())
+}
+
+/// One lab: `up` on fresh hosts, `up` again, the bytes alone, the floor. The lab is removed whatever happens.
+fn one(folder: &Path, kubectl: &Path, interrupt: &Interrupt) -> Result<Run> {
+    fresh(folder)?;
     step("boot seven hosts");
     let lab = Lab::up(interrupt)?;
     let cluster = Cluster::new(&lab, folder)?;

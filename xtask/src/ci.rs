@@ -40,7 +40,7 @@ fn unit_tests(summary: &mut Summary) -> Result<()> {
     // A snapshot that differs is a failure, never a new file.
     command.env("INSTA_UPDATE", "no");
     // Tests that need real hosts are left out here and must not be left out by `e2e`.
-    summary.extend(nextest::run(&mut command, Skips::Allowed)?);
+    summary.extend(nextest::run(&mut command, Skips::Forbidden)?);
     Ok(())
 }
 

@@ -14,30 +14,17 @@ const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl"];
 /// The image that tests run in pods.
 const TOOLBOX: &str = "barque.test/toolbox";
 
-/// The suites, each a set of arguments of `cargo nextest run`: the API client, the lab by itself, the scenarios.
+/// The suites, each a set of arguments of `cargo nextest run`: the API client, the lab by itself, much data over SSH, the scenarios.
 const SUITES: &[&[&str]] = &[
     &["--package", "barque-kube", "--features", "e2e", "--test", "apiserver"],
-    &["--package", "barque-lab", "--test", "hosts", "--run-ignored", "all"],
+    &["--package", "barque-lab", "--features", "e2e", "--lib", "--test", "hosts"],
+    &["--package", "barque-transport", "--features", "e2e", "--test", "sshd"],
     &["--package", "barque-e2e", "--features", "e2e"],
 ];
 
 /// Obtains the artifacts, then runs the suites, one test at a time.
 pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
-    if build {
-        dist::run(dist::Profile::Quick)?;
-    }
-    run::check(&mut run::command(dist::binary(), &["lab", "artifacts"]))?;
-    let folder = root().join("target/e2e");
-    let programs = folder.join("bin");
-    unpack::programs(&programs, PROGRAMS)?;
-    let bundle = unpack::bundle()?;
-    let environment = [
-        ("BARQUE_BINARY", dist::binary()),
-        ("BARQUE_BUNDLE", bundle.clone()),
-        ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
-        ("BARQUE_TEST_BINARIES", programs),
-        ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
-    ];
+    let environment = environment(build)?;
     let mut summary = Summary::default();
     let mut failures = Vec::new();
     for arguments in SUITES {
@@ -52,6 +39,25 @@ pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
     }
     summary.print();
     bail!("{}", failures.join("\n"))
+}
+
+/// What the scenarios find in their environment. Builds barque if asked to, obtains the artifacts, and unpacks what tests start themselves.
+pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 5]> {
+    if build {
+        dist::run(dist::Profile::Quick)?;
+    }
+    run::check(&mut run::command(dist::binary(), &["lab", "artifacts"]))?;
+    let folder = root().join("target/e2e");
+    let programs = folder.join("bin");
+    unpack::programs(&programs, PROGRAMS)?;
+    let bundle = unpack::bundle()?;
+    Ok([
+        ("BARQUE_BINARY", dist::binary()),
+        ("BARQUE_BUNDLE", bundle.clone()),
+        ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
+        ("BARQUE_TEST_BINARIES", programs),
+        ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
+    ])
 }
 
 fn suite(arguments: &[&str], filter: Option<&str>, environment: &[(&str, PathBuf)]) -> Result<Summary> {

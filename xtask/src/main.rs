@@ -12,6 +12,7 @@ mod layers;
 mod metadata;
 mod nextest;
 mod run;
+mod soak;
 mod unpack;
 
 use std::path::PathBuf;
@@ -57,7 +58,16 @@ enum Task {
         #[arg(long)]
         no_build: bool,
     },
-    /// Measure on hosts of a lab of its own (root); the tables are Markdown on standard output
+    /// Kill barque, agents, SSH sessions and whole hosts all through deployments, which must end as if nothing had happened (root)
+    Soak {
+        /// Points at which something is killed, spread over deployments of five each
+        #[arg(long, value_name = "NUMBER", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        points: u32,
+        /// Use target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Measure; the tables are Markdown on standard output. What needs hosts boots a lab of its own (root)
     Bench {
         /// What to measure
         #[command(subcommand)]
@@ -84,6 +94,22 @@ enum Bench {
         #[arg(long)]
         no_build: bool,
     },
+    /// A deployment that is killed half-way and gone on with, against an undisturbed one
+    Resume {
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Planning alone, for 7 and for 500 recorded hosts: time and memory. Needs no hosts
+    Plan,
+    /// Plan for this many recorded hosts; `bench plan` starts it
+    #[cfg(feature = "recorded")]
+    #[command(hide = true)]
+    Recorded {
+        /// Hosts, two balancers and three masters among them
+        #[arg(value_parser = clap::value_parser!(u16).range(6..=2000))]
+        hosts: u16,
+    },
 }
 
 fn main() -> ExitCode {
@@ -93,7 +119,12 @@ fn main() -> ExitCode {
         Task::Codegen { check } => codegen::run(check),
         Task::Dist { quick } => dist::run(if quick { dist::Profile::Quick } else { dist::Profile::Release }),
         Task::E2e { filter, no_build } => e2e::run(filter.as_deref(), !no_build).map(|summary| summary.print()),
+        Task::Soak { points, no_build } => soak::run(points, !no_build),
         Task::Bench { what: Bench::Up { runs, no_build } } => bench::up(runs, !no_build),
+        Task::Bench { what: Bench::Resume { no_build } } => bench::resume(!no_build),
+        Task::Bench { what: Bench::Plan } => bench::plan(),
+        #[cfg(feature = "recorded")]
+        Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),
         Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {

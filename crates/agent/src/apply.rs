@@ -21,6 +21,12 @@ pub(crate) enum Death {
     AfterChange,
 }
 
+/// Nothing is changed, or counts as done, that is not in the journal.
+pub(crate) fn journal_failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("the journal of the run cannot be written: {error}"))
+        .with_hint("look at `df -h /var/lib/barque` on the host, then run `barque up` again")
+}
+
 /// Makes a resource so, unless it is already.
 pub(crate) async fn apply(session: &Session, request: ApplyRequest, death: Option<Death>) -> Result<Applied, Failure> {
     let step = request.step.clone();
@@ -31,10 +37,11 @@ pub(crate) async fn apply(session: &Session, request: ApplyRequest, death: Optio
 async fn apply_inner(session: &Session, request: ApplyRequest, death: Option<Death>) -> Result<Applied, Failure> {
     let ApplyRequest { run, step, resource, content, change: planned, stales } = request;
     let (context, id) = (&session.context, resource.id());
+    let _unpruned = session.changing().await;
     let _alone = session.lock(&id).await;
     let before = barque_host::observe(context, &resource).await?;
     let Some(mut wanted) = difference(&resource, &before) else {
-        session.close_open_intents(&id, &run).await;
+        session.close_open_intents(&id, &run, Some(&resource)).await;
         return Ok(Applied::default());
     };
     if wanted.change == Change::Reload && planned == Some(Change::Restart) {
@@ -45,7 +52,6 @@ async fn apply_inner(session: &Session, request: ApplyRequest, death: Option<Dea
         blocking(move || capture_prior(&context, &resource, &before)).await??
     };
     let journal = session.journal(&run).await?;
-    let journal_failure = |error: std::io::Error| Failure::new(format!("the journal of the run cannot be written: {error}"));
     let seq = journal.intent(&step, &resource, &wanted, prior).await.map_err(journal_failure)?;
     if death == Some(Death::AfterIntent) {
         return Err(Failure::new("died after the intent"));
@@ -64,7 +70,7 @@ async fn apply_inner(session: &Session, request: ApplyRequest, death: Option<Dea
     };
     journal.outcome(seq, ending, &message).map_err(journal_failure)?;
     if result.is_ok() {
-        session.close_open_intents(&id, &run).await;
+        session.close_open_intents(&id, &run, None).await;
     }
     result
 }

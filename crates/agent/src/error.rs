@@ -63,9 +63,10 @@ impl From<AgentError> for Failure {
         let message = error.to_string();
         match error {
             AgentError::Failed(failure) => *failure,
-            AgentError::Lost { stderr, .. } => {
-                Self { output: stderr, ..Self::new(message).with_hint("run `barque up` again: it goes on where this run ended") }
-            }
+            AgentError::Lost { stderr, .. } => Self {
+                output: stderr,
+                ..Self::new(message).with_hint("run `barque up` again: it goes on where this run ended").retryable()
+            },
             AgentError::NoHello { seen, stderr } => {
                 let output = seen.into_iter().chain(stderr).collect();
                 Self { output, ..Self::new(message).with_hint("run `barque check`: it names what a host lacks") }

@@ -106,10 +106,15 @@ fn verdict(members: &[EtcdMember], expected: u32) -> Option<String> {
     (leaders != 1).then(|| format!("{leaders} members lead"))
 }
 
+/// How this host's health checks show themselves to etcd, as arguments of etcdctl.
+pub(crate) fn identity(context: &HostContext) -> impl Iterator<Item = String> {
+    FILES.iter().map(|(flag, path)| format!("{flag}={}", context.path(path).display()))
+}
+
 async fn ask(context: &HostContext, words: &[&str], endpoints: &[String]) -> Result<barque_host::Output, Failure> {
     let mut arguments: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     arguments.push(format!("--endpoints={}", endpoints.join(",")));
-    arguments.extend(FILES.iter().map(|(flag, path)| format!("{flag}={}", context.path(path).display())));
+    arguments.extend(identity(context));
     arguments.extend(["--dial-timeout=1s", "--command-timeout=3s", "--write-out=json"].map(str::to_owned));
     // A status other than 0 says that some endpoint did not answer; the others' answers are there all the same.
     Ok(Command::new("etcdctl", arguments).timeout(TIMEOUT).output().await?)

@@ -26,16 +26,6 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
                 |object: String| async move { client.difference(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
             stream::iter(objects).map(compare).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Objects)
         }
-        KubeCall::Apply(objects) => {
-            let mut states = Vec::with_capacity(objects.len());
-            for object in objects {
-                states.push(client.apply(&object).await.map_err(|error| failed(&name_of(&object), &error))?);
-            }
-            Ok(KubeAnswer::Objects(states))
-        }
-        KubeCall::SetNode { name, labels, taints } => {
-            client.set_node(&name, &labels, &taints).await.map(KubeAnswer::Changed).map_err(|error| failed(&format!("node {name}"), &error))
-        }
         KubeCall::Gate { gate, timeout } => wait(client, &gate, timeout).await.map(|()| KubeAnswer::Done),
         KubeCall::Deployment { namespace, name } => {
             let state = client.deployment(&namespace, &name).await;
@@ -47,17 +37,18 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
     }
 }
 
-fn failed(what: &str, error: &KubeError) -> Failure {
-    let hint = if error.is_retryable() {
-        "see that the API server runs (`barque status`), then run `barque up` again"
+/// What `error` means for whoever asked for `what`.
+pub(crate) fn failed(what: &str, error: &KubeError) -> Failure {
+    let failure = Failure::new(format!("{what}: {error}"));
+    if error.is_retryable() {
+        failure.with_hint("see that the API server runs (`barque status`), then run `barque up` again").retryable()
     } else {
-        "correct what the message names, then run `barque up` again"
-    };
-    Failure::new(format!("{what}: {error}")).with_hint(hint)
+        failure.with_hint("correct what the message names, then run `barque up` again")
+    }
 }
 
 /// `Kind name` of an object's JSON, for messages.
-fn name_of(object: &str) -> String {
+pub(crate) fn name_of(object: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
     let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("?").to_owned();
     format!("{} {}", text("/kind"), text("/metadata/name"))
@@ -152,5 +143,17 @@ mod tests {
         assert_eq!(missing(&present, &wanted, false), ["m3 has not registered"]);
         assert_eq!(missing(&present, &wanted, true), ["m2 is not ready: no network", "m3 has not registered"]);
         assert_eq!(name_of(r#"{"kind":"Service","metadata":{"name":"dns"}}"#), "Service dns");
+    }
+
+    #[test]
+    fn only_passing_trouble_is_worth_another_try() {
+        for (error, retryable) in [
+            (KubeError::Unavailable("etcd failed".into()), true),
+            (KubeError::Conflict("changed".into()), true),
+            (KubeError::Invalid("port".into()), false),
+            (KubeError::Forbidden("no".into()), false),
+        ] {
+            assert_eq!(failed("x", &error).retryable, retryable, "{error}");
+        }
     }
 }

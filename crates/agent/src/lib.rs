@@ -6,12 +6,19 @@ mod apply;
 mod client;
 mod error;
 mod etcd;
+mod handle;
+mod haproxy;
 mod journal;
 mod kube_calls;
+mod kube_change;
+mod ledger;
+mod lock;
 mod message;
 mod probe;
+mod restore;
 mod serve;
 mod session;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -20,7 +27,10 @@ mod wire;
 pub use client::{AgentClient, AgentHello, StderrTail};
 pub use error::AgentError;
 pub use journal::{Ending, Record, read_journal};
-pub use message::{Applied, ApplyRequest, EtcdMember, KubeAnswer, KubeCall, OpenIntent};
+pub use message::{
+    Applied, ApplyRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRun, HostRuns, KubeAnswer, KubeCall, KubeChange,
+    KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, RestoreRequest, SnapshotInfo, UndoAnswer,
+};
 pub use probe::wait_for_dns;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use wire::{CHUNK, Hello, PROTOCOL, WireError};

@@ -11,12 +11,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::apply::apply;
-use crate::message::{Answer, Greeting, Reply, Request};
-use crate::session::{Session, blocking};
+use crate::handle::handle;
+use crate::message::{Greeting, Reply, Request};
+use crate::session::Session;
 use crate::store::{self, Chunk};
 use crate::wire::{Frame, FrameKind, Hello, PROTOCOL, WireError, read_frame, write_frame};
-use crate::{etcd, kube_calls, probe};
 
 /// Chunks of a blob that wait for the disk; the pipe holds back the rest.
 const WAITING_CHUNKS: usize = 4;
@@ -195,45 +194,5 @@ impl Connection {
                 token.cancel();
             }
         }
-    }
-}
-
-async fn handle(session: Arc<Session>, request: Request, chunks: Option<mpsc::Receiver<Chunk>>, token: CancellationToken) -> Reply {
-    let context = session.context.clone();
-    match request {
-        // A change is never given up half-way.
-        Request::Apply(request) => apply(&session, *request, None).await.map(Answer::Applied),
-        Request::Put { blob, compressed_size } => {
-            let Some(chunks) = chunks else { return Err(Failure::new("a blob without chunks")) };
-            blocking(move || store::receive(&context, blob, compressed_size, chunks)).await?.map_err(|failure| *failure)?;
-            session.note_received(blob.digest);
-            Ok(Answer::Done)
-        }
-        other => tokio::select! {
-            biased;
-            () = token.cancelled() => Err(Failure::new("given up because nobody waits for the answer any more")),
-            reply = look(&session, other) => reply,
-        },
-    }
-}
-
-/// Requests that may be cut short at any time: each looks or waits, or is one call of the API that answers for itself.
-async fn look(session: &Session, request: Request) -> Reply {
-    let context = &session.context;
-    match request {
-        Request::Facts => Ok(Answer::Facts(Box::new(barque_host::facts(context).await?))),
-        Request::Observe(resources) => Ok(Answer::Observed(barque_host::observe_all(context, &resources).await?)),
-        Request::Missing(blobs) => {
-            let context = context.clone();
-            Ok(Answer::Missing(blocking(move || store::missing(&context, &blobs)).await??))
-        }
-        Request::Probe { probe, timeout, interval } => probe::wait(context, &probe, timeout, interval).await.map(|()| Answer::Done),
-        Request::EtcdStatus { endpoints } => etcd::members(context, &endpoints).await.map(Answer::EtcdStatus),
-        Request::Kube { access, call } => {
-            let client = session.kube(&access).map_err(|error| Failure::new(error.to_string()))?;
-            kube_calls::call(&client, call).await.map(Answer::Kube)
-        }
-        Request::Journal { unit, lines } => Ok(Answer::Journal(barque_host::journal_tail(&unit, lines).await)),
-        Request::Apply(_) | Request::Put { .. } => Err(Failure::new("this request changes something")),
     }
 }

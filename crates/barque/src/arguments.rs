@@ -1,9 +1,13 @@
 //! The command line. No IO here, so that help and completions can be made from it.
 
+mod history;
+
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use history::{RollbackArguments, RunsArguments, RunsCommand, RunsDiffArguments, RunsShowArguments};
 
 /// Deploys a highly available Kubernetes cluster from upstream binaries on plain Linux hosts, and keeps it healthy.
 #[derive(Debug, Parser)]
@@ -24,8 +28,16 @@ pub(crate) enum Verb {
     /// Make the hosts what the cluster file says, stage by stage, each step verified
     #[command(visible_alias = "apply")]
     Up(UpArguments),
+    /// Show what `up` would do: each change as a diff, the order of restarts, and what somebody changed by hand
+    Plan(PlanArguments),
     /// Show the health of every component on every host
     Status(RemoteArguments),
+    /// Show what differs on the hosts and in the cluster from what barque applied
+    Drift(RemoteArguments),
+    /// List the runs: who did what and when, and what of it can still be undone
+    Runs(RunsArguments),
+    /// Take the last run back, or a named one with all later ones; files byte for byte
+    Rollback(RollbackArguments),
     /// Print the administrator's kubeconfig
     Kubeconfig(KubeconfigArguments),
     /// Real systemd hosts on this machine: try, rehearse, test
@@ -60,9 +72,9 @@ pub(crate) struct ClusterArguments {
 
 /// How hosts are reached.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct RemoteArguments {
+pub(crate) struct RemoteArguments<C: Args = ClusterArguments> {
     #[command(flatten)]
-    pub(crate) cluster: ClusterArguments,
+    pub(crate) cluster: C,
     #[command(flatten)]
     pub(crate) state: StateArguments,
     /// Record the keys of hosts that are not in known_hosts yet, in this run only; a changed key is always refused
@@ -96,11 +108,27 @@ pub(crate) struct StateArguments {
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
+/// What is asked for beside the cluster file.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WishArguments {
+    /// Only this host (`m1`), role (`role=master`) or stage (`stage=etcd`), and what it needs; may be given several times
+    #[arg(long, value_name = "LIMIT")]
+    pub(crate) limit: Vec<String>,
+    /// Overwrite what somebody changed by hand since barque wrote it
+    #[arg(long)]
+    pub(crate) overwrite_drift: bool,
+}
+
 /// Arguments of `up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArguments {
+    /// A plan saved by `barque plan`: do exactly this, or refuse and name what has moved since
+    #[arg(value_name = "PLAN.json", conflicts_with_all = ["limit", "overwrite_drift"])]
+    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) remote: RemoteArguments,
+    #[command(flatten)]
+    pub(crate) wishes: WishArguments,
     /// The bundle that holds binaries, packages and images
     #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR")]
     pub(crate) bundle: Option<PathBuf>,
@@ -110,6 +138,77 @@ pub(crate) struct UpArguments {
     /// Take the run lock from another run that is dead or gone
     #[arg(long)]
     pub(crate) break_lock: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments<PlanClusterArguments>,
+    #[command(flatten)]
+    pub(crate) wishes: WishArguments,
+    /// Save the plan to this file, for `barque up FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// The bundle that holds binaries, packages and images
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Show the whole content of new files and objects
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Take the lock of the state directory from another run that is dead or gone, where certificates must be issued
+    #[arg(long)]
+    pub(crate) break_lock: bool,
+}
+
+/// Which cluster, and where its plan goes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanClusterArguments {
+    /// The cluster file
+    #[arg(short, long, env = "BARQUE_CLUSTER_FILE", default_value = "cluster.yaml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Form of the answer on standard output, `text` or `json`; or a file whose name ends in `.json`, to save the plan to
+    #[arg(short, long, default_value = "text", value_parser = PlanOutput::parse, value_name = "text|json|FILE.json")]
+    pub(crate) output: PlanOutput,
+}
+
+/// Where a plan goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PlanOutput {
+    /// Printed.
+    Print(Output),
+    /// Printed for people and saved.
+    Save(PathBuf),
+}
+
+impl PlanOutput {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Print(Output::Text)),
+            "json" => Ok(Self::Print(Output::Json)),
+            file if Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case("json")) => Ok(Self::Save(file.into())),
+            _ => Err("neither `text` nor `json`, nor a file whose name ends in `.json`".to_owned()),
+        }
+    }
+}
+
+impl RemoteArguments<PlanClusterArguments> {
+    /// The same for verbs that only print.
+    pub(crate) fn printing(&self) -> RemoteArguments {
+        let output = match &self.cluster.output {
+            PlanOutput::Print(output) => *output,
+            PlanOutput::Save(_) => Output::Text,
+        };
+        RemoteArguments {
+            cluster: ClusterArguments { file: self.cluster.file.clone(), output },
+            state: self.state.clone(),
+            accept_new_host_keys: self.accept_new_host_keys,
+            known_hosts: self.known_hosts.clone(),
+            transport: self.transport,
+            sudo_password_file: self.sudo_password_file.clone(),
+            no_progress: self.no_progress,
+        }
+    }
 }
 
 /// Arguments of `kubeconfig`.
@@ -157,4 +256,38 @@ pub(crate) enum Transport {
     Builtin,
     /// The system's `ssh` program
     System,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(words: &str) -> Result<Verb, clap::Error> {
+        Arguments::try_parse_from(words.split(' ')).map(|arguments| arguments.verb)
+    }
+
+    #[test]
+    fn a_plan_is_printed_or_saved() {
+        let plan = |words: &str| {
+            let Verb::Plan(arguments) = parse(words).unwrap() else { panic!("not plan") };
+            arguments
+        };
+        assert_eq!(plan("barque plan").remote.cluster.output, PlanOutput::Print(Output::Text));
+        assert_eq!(plan("barque plan -o json").remote.printing().cluster.output, Output::Json);
+        let saved = plan("barque plan -f a.yaml -o out/plan.json --limit m1 --limit stage=etcd --overwrite-drift");
+        assert_eq!(saved.remote.cluster.output, PlanOutput::Save("out/plan.json".into()));
+        assert_eq!(saved.remote.printing().cluster.file, PathBuf::from("a.yaml"));
+        assert_eq!((saved.wishes.limit, saved.wishes.overwrite_drift), (vec!["m1".to_owned(), "stage=etcd".to_owned()], true));
+        assert!(parse("barque plan -o plan.yaml").is_err());
+    }
+
+    #[test]
+    fn a_saved_plan_brings_its_own_limits() {
+        let Verb::Up(arguments) = parse("barque up plan.json -f a.yaml").unwrap() else { panic!("not up") };
+        assert_eq!(arguments.plan, Some("plan.json".into()));
+        let Verb::Up(arguments) = parse("barque up --limit role=master --overwrite-drift").unwrap() else { panic!("not up") };
+        assert!(arguments.plan.is_none() && arguments.wishes.overwrite_drift);
+        assert_eq!(parse("barque up plan.json --limit m1").unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
 }

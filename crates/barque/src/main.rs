@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod logging;
 mod settings;
 mod terminal;
 
@@ -15,5 +16,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
+    logging::start();
     commands::run(arguments)
 }

@@ -90,6 +90,29 @@ pub enum EngineError {
         /// Why.
         message: String,
     },
+    /// Another run holds a host.
+    #[error("{host} is in use by another run: {owner}")]
+    HostLock {
+        /// The host.
+        host: HostName,
+        /// Who.
+        owner: String,
+    },
+    /// The saved plan does not fit any more.
+    #[error("the saved plan is refused: {} since it was made\n{}", moved_count(.0.len()), listed(.0))]
+    Moved(Vec<barque_plan::Moved>),
+    /// etcd would lose its quorum.
+    #[error(transparent)]
+    Quorum(#[from] barque_plan::QuorumRefusal),
+    /// A limit names nothing.
+    #[error(transparent)]
+    Limit(#[from] barque_plan::LimitError),
+    /// A rollback cannot be begun.
+    #[error(transparent)]
+    Rollback(#[from] crate::RollbackError),
+    /// The history does not tell.
+    #[error(transparent)]
+    History(#[from] crate::HistoryError),
     /// barque's own executable cannot be read.
     #[error("barque's own executable `{path}` cannot be read", path = .path.display())]
     Executable {
@@ -104,8 +127,10 @@ impl EngineError {
     /// The exit code it leads to.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ClusterFile { .. } | Self::Spec(_) | Self::Release { .. } => exit::USAGE,
-            Self::Lock(_) => exit::REFUSED,
+            Self::ClusterFile { .. } | Self::Spec(_) | Self::Release { .. } | Self::Limit(_) => exit::USAGE,
+            Self::Lock(_) | Self::HostLock { .. } | Self::Moved(_) | Self::Quorum(_) => exit::REFUSED,
+            Self::Rollback(error) => error.exit_code(),
+            Self::History(error) => error.exit_code(),
             _ => exit::FAILED,
         }
     }
@@ -118,6 +143,13 @@ impl EngineError {
                 Some("run `barque lab artifacts` to build what is missing, or name another bundle with `--bundle DIR`".into())
             }
             Self::NotDeployed => Some("run `barque up -f FILE`, or name the right state directory with `--state-dir DIR`".into()),
+            Self::HostLock { .. } => {
+                Some("wait for it; if you know that it is dead, repeat the command with `--break-lock`, which ends its agents".into())
+            }
+            Self::Moved(_) => Some("look at what is wanted now with `barque plan`, save that plan, and run it".into()),
+            Self::Quorum(_) => Some("bring the other members back first: `barque status` shows which do not answer".into()),
+            Self::Rollback(error) => error.hint(),
+            Self::History(error) => Some(error.hint()),
             Self::Bundle(error) => error.hint(),
             Self::State(error) => error.hint(),
             Self::Lock(error) => error.hint(),
@@ -126,4 +158,12 @@ impl EngineError {
             _ => None,
         }
     }
+}
+
+fn moved_count(count: usize) -> String {
+    if count == 1 { "1 thing has moved".to_owned() } else { format!("{count} things have moved") }
+}
+
+fn listed(moved: &[barque_plan::Moved]) -> String {
+    moved.iter().map(|moved| format!("  {moved}")).collect::<Vec<_>>().join("\n")
 }

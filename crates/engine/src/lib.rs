@@ -1,24 +1,58 @@
 //! Runs barque's verbs: reads the cluster file, talks to every host, plans and executes. The only crate that knows all below it.
 
+mod applied;
 mod artifacts;
+mod balance;
 mod context;
+mod dial;
+mod diff;
+mod drift;
+mod drift_report;
 mod error;
 mod events;
 mod execute;
+mod frame;
+mod history;
 mod hosts;
+mod links;
 mod material;
 mod observe;
+mod order;
+mod plan;
 mod prepare;
+mod present;
+mod preview;
+mod preview_build;
+mod rollback;
 mod run_step;
 mod sessions;
 mod status;
+mod survey;
 mod up;
+
+#[cfg(test)]
+mod testing;
 
 pub use context::{AskPassword, Context, Options};
 pub use error::EngineError;
 pub use events::{EventReader, Events};
+pub use history::{
+    ChangeResult, Former, History, HistoryError, HostChanges, HostSpace, ResourceChange, RunDetail, RunResult, RunRow, Undoable,
+    changed_resources, history, planned_steps, run_detail, run_spec,
+};
 pub use hosts::{HostRow, host_rows};
-pub use prepare::Prepared;
-pub use sessions::{HostProblem, Sessions};
-pub use status::{CertificateStatus, ClusterStatus, ComponentStatus, EtcdStatus, HostStatus, status};
-pub use up::{PathStep, UpReport, kubeconfig, up};
+pub use dial::HostProblem;
+pub use diff::ContentChange;
+pub use drift::{Drift, DriftReport, HostDrift, NodeDrift, ObjectDrift};
+pub use drift_report::drift;
+pub use order::{Restarts, Turn, UnitChange, UnitVerb};
+pub use plan::plan;
+pub use prepare::Wishes;
+pub use preview::{
+    FilePreview, HeldPreview, HostPreview, NodePreview, ObjectPreview, OtherStep, PackagePreview, Planned, Preview, RemovalPreview, SettingPreview,
+    VersionChange,
+};
+pub use rollback::{HostUndo, RollbackError, RollbackReport, RollbackRequest, rollback};
+pub use sessions::Sessions;
+pub use status::{CertificateStatus, ClusterStatus, ComponentStatus, EtcdStatus, HostStatus, WatchdogStatus, status};
+pub use up::{GENERATIONS, PathStep, Pending, UpReport, kubeconfig, up};

@@ -4,66 +4,158 @@ use std::collections::{BTreeMap, HashMap};
 
 use barque_agent::{KubeAnswer, KubeCall};
 use barque_bundle::Bundle;
-use barque_model::{Cluster, Host, HostName, KubeAccess, ObjectDifference, Role, SecretBytes};
+use barque_model::{APPLIED_ANNOTATION, Cluster, Digest, Host, HostName, KubeAccess, ObjectDifference, Role, SecretBytes};
 use barque_pki::Vault;
-use barque_plan::{ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostFacts, HostObserved, Plan, PlanInputs, ResourceId};
+use barque_plan::{
+    ClusterFacts, ClusterObject, DesiredInputs, Held, HostDesired, HostFacts, HostObserved, LedgerEntry, Limit, MemberHealth, Observed, Plan, PlanInputs, ResourceId,
+    SavedPlan, Step, StepId,
+};
 use futures::future::join_all;
 
 use crate::observe::observe_host;
 use crate::{Context, EngineError, Sessions, artifacts, material};
 
+/// What the operator asked for beside the cluster file.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Whether files and programs that somebody changed on a host are overwritten.
+    pub overwrite_drift: bool,
+    /// Narrows the run to hosts, roles or stages, such as `m1`, `role=master` or `stage=etcd`; all when empty.
+    pub limits: Vec<String>,
+}
+
 /// A plan and everything its steps need.
-pub struct Prepared {
-    /// The plan.
-    pub plan: Plan,
-    /// Facts of the hosts.
-    pub facts: BTreeMap<HostName, HostFacts>,
+pub(crate) struct Prepared {
+    /// The plan, with its inputs' digests.
+    pub(crate) saved: SavedPlan,
     /// Bytes on the wire per host.
-    pub to_send: BTreeMap<HostName, u64>,
-    /// Resources that are in scope.
-    pub resources: usize,
-    pub(crate) contents: HashMap<(HostName, ResourceId), SecretBytes>,
+    pub(crate) to_send: BTreeMap<HostName, u64>,
+    /// What must be on each host that answers, with the content of files.
+    pub(crate) desired: BTreeMap<HostName, HostDesired>,
+    /// What is there.
+    pub(crate) observed: BTreeMap<HostName, HostObserved>,
+    /// What barque has applied there.
+    pub(crate) ledger: BTreeMap<HostName, Vec<LedgerEntry>>,
+    /// What somebody changed on the hosts, and is left as it is.
+    pub(crate) held: Vec<Held>,
+    /// Cluster objects that somebody changed, and are left as they are.
+    pub(crate) held_objects: Vec<String>,
+    /// Steps that a limit left out.
+    pub(crate) left_out: Vec<Step>,
+    /// Changes that a limit does not name, and that what it names needs.
+    pub(crate) pulled_in: Vec<StepId>,
+    /// What the API says.
+    pub(crate) cluster_facts: ClusterFacts,
+    /// Every etcd member that was asked, and whether it is healthy; empty before the first deployment.
+    pub(crate) etcd: Vec<MemberHealth>,
+    /// The masters and how to reach the API from each.
     pub(crate) masters: Vec<(HostName, KubeAccess)>,
 }
 
-/// Observes all hosts and plans. Changes nothing.
-pub(crate) async fn prepare(context: &Context, sessions: &Sessions, vault: &Vault, bundle: &Bundle) -> Result<Prepared, EngineError> {
-    let cluster = &context.cluster;
+impl Prepared {
+    /// The plan.
+    pub(crate) const fn plan(&self) -> &Plan {
+        &self.saved.plan
+    }
+
+    /// Content of files by host and resource.
+    pub(crate) fn contents(&self) -> HashMap<(HostName, ResourceId), SecretBytes> {
+        let mut contents = HashMap::new();
+        for (host, wanted) in &self.desired {
+            for resource in &wanted.resources {
+                if let Some(content) = &resource.content {
+                    contents.insert((host.clone(), resource.resource.id()), content.clone());
+                }
+            }
+        }
+        contents
+    }
+
+    /// Resources in scope.
+    pub(crate) fn resources(&self) -> usize {
+        self.desired.values().map(|wanted| wanted.resources.len()).sum()
+    }
+}
+
+/// Observes all hosts that answer and plans. Changes nothing.
+pub(crate) async fn prepare(
+    context: &Context,
+    sessions: &Sessions,
+    vault: &Vault,
+    bundle: &Bundle,
+    wishes: &Wishes,
+) -> Result<Prepared, EngineError> {
+    // What concerns the cluster is planned for the hosts that answer; files name all hosts.
+    let mut cluster = context.cluster.clone();
+    cluster.hosts.retain(|host| sessions.agent(&host.name).is_some());
     let facts = gather_facts(sessions).await?;
     let desired = desired_state(context, &facts, vault, bundle)?;
-    let observed = join_all(cluster.hosts.iter().filter_map(|host| {
+    let observing = cluster.hosts.iter().filter_map(|host| {
         let agent = sessions.agent(&host.name)?;
         let wanted = desired.get(&host.name)?;
-        Some(async move { (host.name.clone(), observe_host(agent, wanted).await) })
-    }));
-    let mut seen: BTreeMap<HostName, HostObserved> = BTreeMap::new();
-    for (host, result) in observed.await {
-        let observed = result.map_err(|message| EngineError::Observe { host: host.clone(), message })?;
-        seen.insert(host, observed);
+        Some(async move { (host.name.clone(), observe_host(&agent, wanted).await) })
+    });
+    let mut observed: BTreeMap<HostName, HostObserved> = BTreeMap::new();
+    let mut ledger: BTreeMap<HostName, Vec<LedgerEntry>> = BTreeMap::new();
+    for (host, result) in join_all(observing).await {
+        let (seen, entries) = result.map_err(|message| EngineError::Observe { host: host.clone(), message })?;
+        observed.insert(host.clone(), seen);
+        ledger.insert(host, entries);
     }
-    let to_receive = uncompressed_bytes(&desired, &seen);
-    let findings = barque_plan::preflight(cluster, &facts, &to_receive);
+    let to_receive = uncompressed_bytes(&desired, &observed);
+    let findings = barque_plan::preflight(&cluster, &facts, &to_receive);
     if !findings.is_empty() {
         return Err(EngineError::Preflight(findings));
     }
-    let objects = barque_render::objects(cluster, &context.release);
+    let objects = barque_render::objects(&context.cluster, &context.release);
     let bootstrap = named(&objects.bootstrap);
     let dns = named(&objects.dns);
-    let masters = masters(cluster, vault)?;
+    let masters = masters(&cluster, vault)?;
     let cluster_facts = cluster_facts(sessions, &masters, &bootstrap, &dns).await;
+    let etcd = etcd_health(context, sessions, &observed).await;
     let authority = material::authority(vault);
-    let plan = barque_plan::build(&PlanInputs {
-        cluster,
+    let inputs = PlanInputs {
+        cluster: &cluster,
         desired: &desired,
-        observed: &seen,
+        observed: &observed,
+        ledger: &ledger,
+        overwrite_drift: wishes.overwrite_drift,
         facts: &cluster_facts,
         bootstrap: &bootstrap,
         dns: &dns,
         authority: &authority,
-    });
+    };
+    let held = barque_plan::held(&inputs);
+    let held_objects = barque_plan::held_objects(&inputs).into_iter().map(str::to_owned).collect();
+    let whole = barque_plan::build(&inputs);
+    let limits = wishes.limits.iter().map(|text| Limit::parse(text, &context.cluster)).collect::<Result<Vec<_>, _>>()?;
+    let (plan, left_out, pulled_in) = if limits.is_empty() {
+        (whole, Vec::new(), Vec::new())
+    } else {
+        let limited = barque_plan::limit(&whole, &limits, &cluster);
+        (limited.plan, limited.left_out, limited.pulled_in)
+    };
     let to_send = compressed_bytes(&plan, bundle);
-    let resources = desired.values().map(|wanted| wanted.resources.len()).sum();
-    Ok(Prepared { plan, facts, to_send, resources, contents: contents(desired), masters })
+    let saved = SavedPlan::new(&context.options.build_id, &context.cluster.name, &context.text, &inputs, &wishes.limits, plan);
+    Ok(Prepared { saved, to_send, desired, observed, ledger, held, held_objects, left_out, pulled_in, cluster_facts, etcd, masters })
+}
+
+/// Asks a running etcd for the health of its members; empty when none runs on a host that answers.
+async fn etcd_health(context: &Context, sessions: &Sessions, observed: &BTreeMap<HostName, HostObserved>) -> Vec<MemberHealth> {
+    let members: Vec<&Host> = context.cluster.with_role(Role::Etcd).collect();
+    let unit = ResourceId(format!("unit {}", barque_model::Component::Etcd.unit()));
+    let runs = |host: &&&Host| {
+        let seen = observed.get(&host.name).and_then(|seen| seen.resources.get(&unit));
+        matches!(seen, Some(Observed::Unit(state)) if state.is_active() && state.fingerprint.is_some())
+    };
+    let endpoints: Vec<String> = members.iter().map(|host| format!("https://{}", std::net::SocketAddr::new(host.address, 2379))).collect();
+    for asked in members.iter().filter(runs) {
+        let Some(agent) = sessions.agent(&asked.name) else { continue };
+        let Ok(answers) = agent.etcd_status(endpoints.clone()).await else { continue };
+        let health = members.iter().zip(answers).map(|(host, answer)| MemberHealth { host: host.name.clone(), healthy: answer.healthy });
+        return health.collect();
+    }
+    Vec::new()
 }
 
 async fn gather_facts(sessions: &Sessions) -> Result<BTreeMap<HostName, HostFacts>, EngineError> {
@@ -137,18 +229,6 @@ fn compressed_bytes(plan: &Plan, bundle: &Bundle) -> BTreeMap<HostName, u64> {
     bytes
 }
 
-fn contents(desired: BTreeMap<HostName, HostDesired>) -> HashMap<(HostName, ResourceId), SecretBytes> {
-    let mut contents = HashMap::new();
-    for (host, wanted) in desired {
-        for resource in wanted.resources {
-            if let Some(content) = resource.content {
-                contents.insert((host.clone(), resource.resource.id()), content);
-            }
-        }
-    }
-    contents
-}
-
 /// The masters and how their own agents reach their own API servers.
 pub(crate) fn masters(cluster: &Cluster, vault: &Vault) -> Result<Vec<(HostName, KubeAccess)>, EngineError> {
     let masters = cluster.with_role(Role::Master).map(|host| {
@@ -158,7 +238,8 @@ pub(crate) fn masters(cluster: &Cluster, vault: &Vault) -> Result<Vec<(HostName,
     masters.collect()
 }
 
-fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
+/// Objects with their names, and the annotation that tells an edit from a new version.
+pub(crate) fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
     let named = objects.iter().map(|object| {
         let kind = object["kind"].as_str().unwrap_or("?");
         let name = object["metadata"]["name"].as_str().unwrap_or("?");
@@ -166,13 +247,16 @@ fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
             Some(namespace) => format!("{kind} {namespace}/{name}"),
             None => format!("{kind} {name}"),
         };
-        ClusterObject { name, json: object.to_string() }
+        let mut marked = object.clone();
+        let digest = Digest::of(object.to_string().as_bytes()).to_string();
+        marked["metadata"]["annotations"][APPLIED_ANNOTATION] = digest.into();
+        ClusterObject { name, json: marked.to_string() }
     });
     named.collect()
 }
 
 /// What the API says; nothing when no API server answers, as before the first deployment.
-async fn cluster_facts(
+pub(crate) async fn cluster_facts(
     sessions: &Sessions,
     masters: &[(HostName, KubeAccess)],
     bootstrap: &[ClusterObject],

@@ -5,31 +5,45 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use barque_agent::{AgentClient, ApplyRequest, KubeAnswer, KubeCall};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use barque_agent::{
+    AgentClient, AgentError, Applied, ApplyRequest, KubeAnswer, KubeCall, KubeChange, KubeChangeRequest, RestoreRequest,
+};
 use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, StepOutcome};
 use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
-use barque_plan::{Action, Blob, Difference, Probe, Resource, ResourceId, Step};
+use barque_plan::{Action, Blob, Difference, Resource, ResourceId, Step, interrupts_etcd};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Events;
+use crate::links::Links;
+use crate::{Events, balance};
 
+/// Tries of a step beyond the first.
+const TRIES: usize = 4;
+/// Pause before the second try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// How long a restart of etcd waits for the other members.
+const QUORUM_PATIENCE: Duration = Duration::from_secs(60);
 /// Steps that run on one host at a time. More would only queue up behind its disk and systemd.
 const STEPS_PER_HOST: usize = 8;
 /// How often a gate asks again.
-const INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(250);
 
 /// What steps need while they run.
 pub(crate) struct Runner {
     pub(crate) run: RunId,
-    pub(crate) agents: BTreeMap<HostName, AgentClient>,
+    pub(crate) links: Links,
     /// Content of files by host and resource.
     pub(crate) contents: HashMap<(HostName, ResourceId), SecretBytes>,
-    pub(crate) bundle: Arc<Bundle>,
+    pub(crate) bundle: Option<Arc<Bundle>>,
     /// The masters and how to reach the API from each.
     pub(crate) masters: Vec<(HostName, KubeAccess)>,
     pub(crate) events: Events,
     places: BTreeMap<HostName, Places>,
+    etcd: Vec<(HostName, String)>,
+    teardown: bool,
 }
 
 struct Places {
@@ -42,26 +56,37 @@ struct Places {
 impl Runner {
     pub(crate) fn new(
         run: RunId,
-        agents: BTreeMap<HostName, AgentClient>,
+        links: Links,
         contents: HashMap<(HostName, ResourceId), SecretBytes>,
-        bundle: Arc<Bundle>,
+        bundle: Option<Arc<Bundle>>,
         masters: Vec<(HostName, KubeAccess)>,
         events: Events,
         to_send: &BTreeMap<HostName, u64>,
     ) -> Self {
-        let places = agents
-            .keys()
+        let places = links
+            .agents()
+            .into_keys()
             .map(|host| {
                 let places = Places {
                     steps: Arc::new(Semaphore::new(STEPS_PER_HOST)),
                     transfers: Arc::new(Semaphore::new(1)),
                     sent: AtomicU64::new(0),
-                    total: to_send.get(host).copied().unwrap_or(0),
+                    total: to_send.get(&host).copied().unwrap_or(0),
                 };
-                (host.clone(), places)
+                (host, places)
             })
             .collect();
-        Self { run, agents, contents, bundle, masters, events, places }
+        Self { run, links, contents, bundle, masters, events, places, etcd: Vec::new(), teardown: false }
+    }
+
+    /// Names the etcd members and their client URLs, so that a restart of one waits for the others.
+    pub(crate) fn with_etcd(self, etcd: Vec<(HostName, String)>) -> Self {
+        Self { etcd, ..self }
+    }
+
+    /// For a rollback that ends the cluster: etcd's members need not carry each other.
+    pub(crate) fn ending_the_cluster(self) -> Self {
+        Self { teardown: true, ..self }
     }
 
     /// Waits for a place on the step's host. Transfers queue one behind the other, in the plan's order.
@@ -69,31 +94,94 @@ impl Runner {
         let places = self.places.get(step.host.as_ref()?)?;
         let semaphore = match step.action {
             Action::Transfer { .. } => &places.transfers,
-            Action::Apply { .. } => &places.steps,
+            Action::Apply { .. } | Action::Restore { .. } => &places.steps,
             _ => return None,
         };
         Arc::clone(semaphore).acquire_owned().await.ok()
     }
 
+    /// Runs a step; what may pass by itself is tried again, after pauses that grow.
     pub(crate) async fn run(&self, step: &Step) -> Result<StepOutcome, Failure> {
+        let mut pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).with_max_times(TRIES).build();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.once(step).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            if !failure.retryable {
+                return Err(failure);
+            }
+            let Some(pause) = pauses.next() else { return Err(failure) };
+            let (title, message) = (step.title.clone(), failure.message.clone());
+            let wait_millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            self.events.step(step.host.as_ref(), step.id, EventKind::StepRetried { title, attempt, message, wait_millis });
+            tokio::time::sleep(pause).await;
+            // A broken connection is made anew; a host that stays away is reported by itself.
+            if let Some(host) = &step.host
+                && !self.links.renew(host).await
+            {
+                return Err(Failure { host: Some(host.clone()), ..failure });
+            }
+        }
+    }
+
+    async fn once(&self, step: &Step) -> Result<StepOutcome, Failure> {
         match &step.action {
             Action::Transfer { blob, name } => self.transfer(Self::host(step)?, *blob, name).await,
-            Action::Apply { resource, difference, stales } => self.apply(Self::host(step)?, step, resource, difference, stales).await,
+            Action::Apply { resource, difference, stales } => {
+                if interrupts_etcd(&step.action) {
+                    self.others_carry_etcd(Self::host(step)?).await?;
+                }
+                self.apply(Self::host(step)?, step, resource, difference, stales).await
+            }
+            Action::Restore { resource, prior, before } => {
+                if interrupts_etcd(&step.action) && !self.teardown {
+                    self.others_carry_etcd(Self::host(step)?).await?;
+                }
+                let request = RestoreRequest {
+                    run: self.run.clone(),
+                    step: step.title.clone(),
+                    resource: resource.clone(),
+                    prior: prior.clone(),
+                    before: before.clone(),
+                };
+                let host = Self::host(step)?;
+                Ok(self.noted(host, self.agent(host)?.restore(request).await?))
+            }
+            Action::Sweep { sweep } => {
+                let host = Self::host(step)?;
+                Ok(self.noted(host, self.agent(host)?.sweep(self.run.clone(), sweep.clone()).await?))
+            }
+            Action::Snapshot => {
+                let host = Self::host(step)?;
+                let snapshot = self.agent(host)?.snapshot(self.run.clone()).await?;
+                let text = format!(
+                    "etcd's data are saved in {} ({:.1} MB, {} keys, revision {})",
+                    snapshot.path,
+                    snapshot.bytes as f64 / 1e6,
+                    snapshot.keys,
+                    snapshot.revision
+                );
+                self.events.host(host, EventKind::Note { text });
+                Ok(StepOutcome::Holds)
+            }
+            Action::Drain { master, balancers } => balance::drain(self, master, balancers).await,
+            Action::Return { masters, balancers, timeout_seconds } => balance::give_back(self, masters, balancers, *timeout_seconds).await,
             Action::Gate { probe, timeout_seconds } => {
                 let agent = self.agent(Self::host(step)?)?;
                 let timeout = Duration::from_secs(u64::from(*timeout_seconds));
                 agent.probe(probe.clone(), timeout, INTERVAL).await?;
                 Ok(StepOutcome::Holds)
             }
-            Action::AddressGate { address, hosts, timeout_seconds } => self.one_holder(address, hosts, *timeout_seconds).await,
-            Action::Objects { objects, .. } => {
-                self.kube(KubeCall::Apply(objects.clone())).await?;
-                Ok(StepOutcome::Changed)
+            Action::AddressGate { address, hosts, timeout_seconds } => balance::one_holder(self, address, hosts, *timeout_seconds).await,
+            Action::Objects { objects, .. } => self.kube_change(step, KubeChange::Apply(objects.clone())).await,
+            Action::UndoObjects { changes, before } => {
+                self.kube_change(step, KubeChange::Undo { changes: changes.clone(), before: before.clone() }).await
             }
             Action::Node { node, labels, taints } => {
-                let call = KubeCall::SetNode { name: node.to_string(), labels: labels.clone(), taints: taints.clone() };
-                self.kube(call).await?;
-                Ok(StepOutcome::Changed)
+                self.kube_change(step, KubeChange::SetNode { name: node.to_string(), labels: labels.clone(), taints: taints.clone() }).await
             }
             Action::ClusterGate { gate, timeout_seconds } => {
                 self.kube(KubeCall::Gate { gate: gate.clone(), timeout: Duration::from_secs(u64::from(*timeout_seconds)) }).await?;
@@ -102,20 +190,62 @@ impl Runner {
         }
     }
 
+    /// Waits until enough other etcd members are healthy for this one to pause.
+    async fn others_carry_etcd(&self, host: &HostName) -> Result<(), Failure> {
+        if self.etcd.len() < 2 {
+            return Ok(());
+        }
+        let quorum = self.etcd.len() / 2 + 1;
+        let deadline = tokio::time::Instant::now() + QUORUM_PATIENCE;
+        loop {
+            let endpoints = self.etcd.iter().map(|(_, endpoint)| endpoint.clone()).collect();
+            let members = self.agent(host)?.etcd_status(endpoints).await?;
+            let others: Vec<&str> = self
+                .etcd
+                .iter()
+                .zip(&members)
+                .filter(|((name, _), member)| name != host && member.healthy)
+                .map(|((name, _), _)| name.as_str())
+                .collect();
+            if others.len() >= quorum {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let message = format!(
+                    "refused: of the other {} etcd members only {} healthy ({}), and the quorum is {quorum}",
+                    self.etcd.len() - 1,
+                    if others.len() == 1 { "1 is".to_owned() } else { format!("{} are", others.len()) },
+                    others.join(", ")
+                );
+                return Err(Failure::new(message).with_hint("bring the other members back first (`barque status` shows them), then run it again"));
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
     fn host(step: &Step) -> Result<&HostName, Failure> {
         step.host.as_ref().ok_or_else(|| Failure::new("the step names no host"))
     }
 
-    fn agent(&self, host: &HostName) -> Result<&AgentClient, Failure> {
-        self.agents
-            .get(host)
-            .ok_or_else(|| Failure::new(format!("{host} is not connected")).with_hint("run `barque up` again when it answers"))
+    pub(crate) fn agent(&self, host: &HostName) -> Result<AgentClient, Failure> {
+        self.links.agent(host).ok_or_else(|| {
+            let failure = Failure::new(format!("{host} does not answer any more")).with_hint("run `barque up` again when it answers");
+            Failure { host: Some(host.clone()), ..failure }
+        })
+    }
+
+    fn noted(&self, host: &HostName, applied: Applied) -> StepOutcome {
+        for note in applied.notes {
+            self.events.host(host, EventKind::Note { text: note });
+        }
+        if applied.changed { StepOutcome::Changed } else { StepOutcome::Unchanged }
     }
 
     async fn transfer(&self, host: &HostName, blob: Blob, name: &str) -> Result<StepOutcome, Failure> {
         let agent = self.agent(host)?;
         let unreadable = |error: &dyn std::fmt::Display| Failure::new(format!("cannot read {name} from the bundle: {error}"));
-        let file = self.bundle.open_blob(&blob.digest).map_err(|error| unreadable(&error))?;
+        let bundle = self.bundle.as_ref().ok_or_else(|| Failure::new(format!("{name} is not at hand: this run has no bundle")))?;
+        let file = bundle.open_blob(&blob.digest).map_err(|error| unreadable(&error))?;
         let size = file.metadata().map_err(|error| unreadable(&error))?.len();
         let places = self.places.get(host);
         let before = places.map_or(0, |places| places.sent.load(Ordering::Relaxed));
@@ -146,57 +276,45 @@ impl Runner {
             change: Some(difference.change),
             stales: stales.to_vec(),
         };
-        let applied = agent.apply(request).await?;
-        for note in applied.notes {
-            self.events.host(host, EventKind::Note { text: note });
-        }
-        Ok(if applied.changed { StepOutcome::Changed } else { StepOutcome::Unchanged })
-    }
-
-    /// Waits until exactly one of `hosts` holds `address`, seen twice so that a hand-over does not count.
-    async fn one_holder(&self, address: &str, hosts: &[HostName], timeout_seconds: u32) -> Result<StepOutcome, Failure> {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(timeout_seconds));
-        let mut before: Option<HostName> = None;
-        loop {
-            let mut holders = Vec::new();
-            for host in hosts {
-                let probe = Probe::HoldsAddress { address: address.to_owned(), held: true };
-                if self.agent(host)?.probe(probe, Duration::ZERO, INTERVAL).await.is_ok() {
-                    holders.push(host.clone());
-                }
-            }
-            let single = if holders.len() == 1 { holders.first().cloned() } else { None };
-            if single.is_some() && single == before {
-                return Ok(StepOutcome::Holds);
-            }
-            before = single;
-            if tokio::time::Instant::now() >= deadline {
-                let names: Vec<&str> = holders.iter().map(HostName::as_str).collect();
-                let found = if names.is_empty() { "no balancer holds it".to_owned() } else { format!("held by {}", names.join(" and ")) };
-                let unit = Some("keepalived.service".to_owned());
-                let journal = match hosts.first().and_then(|host| self.agents.get(host)) {
-                    Some(agent) => agent.journal("keepalived.service", 20).await.unwrap_or_default(),
-                    None => Vec::new(),
-                };
-                let failure = Failure::new(format!("{address} is not on exactly one balancer: {found}"));
-                let hint = "look for another VRRP speaker with the same virtual router identifier, or for a filter between the balancers (IP protocol 112)";
-                return Err(Failure { unit, journal, ..failure }.with_hint(hint));
-            }
-            tokio::time::sleep(INTERVAL).await;
-        }
+        Ok(self.noted(host, agent.apply(request).await?))
     }
 
     /// Asks the API from the first master whose agent answers; another one is tried when the first cannot reach its API server.
     pub(crate) async fn kube(&self, call: KubeCall) -> Result<KubeAnswer, Failure> {
+        self.on_master(|agent, access| {
+            let call = call.clone();
+            async move { agent.kube(access, call).await }
+        })
+        .await
+    }
+
+    async fn kube_change(&self, step: &Step, change: KubeChange) -> Result<StepOutcome, Failure> {
+        let applied = self
+            .on_master(|agent, access| {
+                let request = KubeChangeRequest { run: self.run.clone(), step: step.title.clone(), access, change: change.clone() };
+                async move { agent.kube_change(request).await }
+            })
+            .await?;
+        for note in applied.notes {
+            self.events.send(EventKind::Note { text: note });
+        }
+        Ok(if applied.changed { StepOutcome::Changed } else { StepOutcome::Unchanged })
+    }
+
+    async fn on_master<T, F, A>(&self, ask: A) -> Result<T, Failure>
+    where
+        A: Fn(AgentClient, KubeAccess) -> F,
+        F: Future<Output = Result<T, AgentError>>,
+    {
         let mut last = Failure::new("no master is connected").with_hint("run `barque status` to see which masters answer");
         for (host, access) in &self.masters {
-            let Some(agent) = self.agents.get(host) else { continue };
+            let Some(agent) = self.links.agent(host) else { continue };
             // A gate may wait for minutes: only a master whose API server answers is asked for one.
             if let Err(failure) = agent.kube(access.clone(), KubeCall::Ready).await {
                 last = Failure { host: Some(host.clone()), ..failure.into() };
                 continue;
             }
-            match agent.kube(access.clone(), call.clone()).await {
+            match ask(agent, access.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => last = Failure { host: Some(host.clone()), ..failure.into() },
             }

@@ -6,6 +6,7 @@ use barque_agent::{AgentClient, KubeAnswer, KubeCall};
 use barque_model::{Cluster, Component, Digest, Host, HostName, NodeState, Role};
 use barque_pki::Vault;
 use barque_plan::{HostFacts, Observed, OnChange, Resource, Unit};
+use barque_render::{WATCHDOG_ATTEMPTS, WATCHDOG_STATE, WATCHDOG_WINDOW_SECONDS};
 use barque_store::StateDirectory;
 use futures::future::join_all;
 use serde::Serialize;
@@ -58,6 +59,22 @@ pub struct HostStatus {
     pub unreachable: Option<String>,
     /// Its components.
     pub components: Vec<ComponentStatus>,
+    /// Units that its watchdog started again within the last hour.
+    pub watchdog: Vec<WatchdogStatus>,
+}
+
+/// A unit that systemd had given up on and the watchdog started again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchdogStatus {
+    /// The unit.
+    pub unit: String,
+    /// Attempts within the last hour, at least 1.
+    pub attempts: u32,
+    /// The latest one, by the host's clock.
+    pub last: jiff::Timestamp,
+    /// Whether the watchdog leaves the unit alone until the hour has passed.
+    pub given_up: bool,
 }
 
 /// One component on one host.
@@ -109,8 +126,14 @@ pub async fn status(context: &Context, events: &Events) -> Result<ClusterStatus,
     let cluster = &context.cluster;
     let (sessions, problems) = Sessions::connect_some(context, &state, events).await?;
     let problems: BTreeMap<HostName, String> = problems.into_iter().map(|problem| (problem.host, problem.message)).collect();
-    let hosts = join_all(cluster.hosts.iter().map(|host| host_status(host, &sessions, &problems))).await;
     let facts = join_all(sessions.agents().iter().map(|(name, agent)| async move { (name.clone(), agent.facts().await.ok()) })).await;
+    let clocks: BTreeMap<&HostName, i64> =
+        facts.iter().filter_map(|(host, facts)| Some((host, facts.as_ref()?.clock_millis.div_euclid(1000)))).collect();
+    let hosts = join_all(cluster.hosts.iter().map(|host| {
+        let clock = clocks.get(&host.name).copied();
+        host_status(host, clock, &sessions, &problems)
+    }))
+    .await;
     let vip_holders = vip_holders(cluster, &facts);
     let etcd = etcd_status(cluster, &sessions).await;
     let nodes = nodes(cluster, &sessions, &vault).await?;
@@ -123,7 +146,7 @@ pub async fn status(context: &Context, events: &Events) -> Result<ClusterStatus,
     sessions.close().await;
     let expected_nodes = cluster.hosts.iter().filter(|host| host.is_node()).count();
     let healthy = api.ready
-        && hosts.iter().all(|host| host.unreachable.is_none() && host.components.iter().all(|component| component.state == "active"))
+        && hosts.iter().all(HostStatus::is_healthy)
         && (cluster.load_balancer.is_none() || vip_holders.len() == 1)
         && etcd.iter().filter(|member| member.leader).count() == 1
         && etcd.iter().filter(|member| member.healthy).count() == cluster.with_role(Role::Etcd).count()
@@ -132,9 +155,22 @@ pub async fn status(context: &Context, events: &Events) -> Result<ClusterStatus,
     Ok(ClusterStatus { cluster: cluster.name.to_string(), hosts, api, vip_holders, etcd, nodes, certificates, healthy })
 }
 
-async fn host_status(host: &Host, sessions: &Sessions, problems: &BTreeMap<HostName, String>) -> HostStatus {
-    let mut status =
-        HostStatus { name: host.name.to_string(), address: host.address.to_string(), unreachable: None, components: Vec::new() };
+impl HostStatus {
+    fn is_healthy(&self) -> bool {
+        self.unreachable.is_none()
+            && self.components.iter().all(|component| component.state == "active")
+            && !self.watchdog.iter().any(|unit| unit.given_up)
+    }
+}
+
+async fn host_status(host: &Host, clock: Option<i64>, sessions: &Sessions, problems: &BTreeMap<HostName, String>) -> HostStatus {
+    let mut status = HostStatus {
+        name: host.name.to_string(),
+        address: host.address.to_string(),
+        unreachable: None,
+        components: Vec::new(),
+        watchdog: Vec::new(),
+    };
     let Some(agent) = sessions.agent(&host.name) else {
         status.unreachable = Some(problems.get(&host.name).cloned().unwrap_or_else(|| "not connected".into()));
         return status;
@@ -148,7 +184,27 @@ async fn host_status(host: &Host, sessions: &Sessions, problems: &BTreeMap<HostN
         }
         Err(error) => status.unreachable = Some(error.to_string()),
     }
+    let paths = components.iter().map(|component| format!("{WATCHDOG_STATE}/{}", component.unit())).collect();
+    match agent.contents(paths).await {
+        Ok(contents) => {
+            let counted = components.iter().zip(contents);
+            status.watchdog =
+                counted.filter_map(|(component, content)| watchdog_status(component.unit(), content?.expose(), clock)).collect();
+        }
+        Err(error) => status.unreachable = Some(error.to_string()),
+    }
     status
+}
+
+/// Reads the times of a unit's attempts, one line each. Those that the watchdog would not count any more at `clock` are left out: it may
+/// have been stopped before it forgot them.
+fn watchdog_status(unit: String, content: &[u8], clock: Option<i64>) -> Option<WatchdogStatus> {
+    let text = String::from_utf8_lossy(content);
+    let counts = |time: &i64| clock.is_none_or(|now| *time > now - i64::from(WATCHDOG_WINDOW_SECONDS) && *time <= now);
+    let times: Vec<i64> = text.lines().filter_map(|line| line.parse().ok()).filter(counts).collect();
+    let last = jiff::Timestamp::from_second(times.iter().copied().max()?).ok()?;
+    let attempts = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    Some(WatchdogStatus { unit, attempts, last, given_up: attempts >= WATCHDOG_ATTEMPTS })
 }
 
 /// A unit to ask about; its fingerprint does not matter here.
@@ -217,10 +273,50 @@ async fn nodes(cluster: &Cluster, sessions: &Sessions, vault: &Vault) -> Result<
 
 async fn api_status(cluster: &Cluster, sessions: &Sessions, vault: &Vault) -> ApiStatus {
     let url = cluster.api_url();
-    let from: Option<&AgentClient> =
+    let from: Option<AgentClient> =
         cluster.hosts.iter().rev().filter(|host| !host.has(Role::LoadBalancer)).find_map(|host| sessions.agent(&host.name));
     let Some(agent) = from else { return ApiStatus { url, ready: false, message: Some("no host could be asked".into()) } };
     let probe = barque_plan::Probe::ApiReady { server: url.clone(), authority: material::authority(vault) };
     let answer = agent.probe(probe, std::time::Duration::from_secs(3), std::time::Duration::from_millis(200)).await;
     ApiStatus { url, ready: answer.is_ok(), message: answer.err().map(|failure| failure.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(content: &str, clock: Option<i64>) -> Option<(u32, i64, bool)> {
+        let status = watchdog_status("etcd.service".into(), content.as_bytes(), clock)?;
+        Some((status.attempts, status.last.as_second(), status.given_up))
+    }
+
+    #[test]
+    fn only_attempts_of_the_last_hour_count() {
+        assert_eq!(read("10000\n10060\n", Some(10_100)), Some((2, 10_060, false)));
+        assert_eq!(read("10000\n10060\n10120\n", Some(10_120)), Some((3, 10_120, true)));
+        assert_eq!(read("10000\n10060\n10120\n", Some(13_600)), Some((2, 10_120, false)));
+        assert_eq!(read("10000\n", Some(13_600)), None);
+        assert_eq!(read("10000\n10060\n10120\n", None), Some((3, 10_120, true)));
+        assert_eq!(read("", Some(10_000)), None);
+        assert_eq!(read("garbage\n99999\n", Some(10_000)), None);
+    }
+
+    #[test]
+    fn a_unit_that_was_given_up_is_not_healthy() {
+        let host = |given_up| HostStatus {
+            name: "m1".into(),
+            address: "10.0.0.1".into(),
+            unreachable: None,
+            components: Vec::new(),
+            watchdog: vec![WatchdogStatus {
+                unit: "etcd.service".into(),
+                attempts: if given_up { WATCHDOG_ATTEMPTS } else { 1 },
+                last: jiff::Timestamp::UNIX_EPOCH,
+                given_up,
+            }],
+        };
+        assert!(host(false).is_healthy());
+        assert!(!host(true).is_healthy());
+    }
 }

@@ -1,23 +1,27 @@
 //! `up`: makes the hosts what the cluster file says.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, RunOutcome};
-use barque_model::{RunId, SecretBytes};
-use barque_pki::KubeconfigUser;
-use barque_plan::Plan;
-use barque_store::{LockOwner, OnStaleLock, RunError, StateDirectory};
+use barque_model::{Cluster, HostName, Role, RunId, SecretBytes};
+use barque_pki::{KubeconfigUser, Vault};
+use barque_plan::{Plan, SavedPlan};
+use barque_store::{LockOwner, StateDirectory};
+use futures::future::join_all;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::execute::execute;
-use crate::prepare::prepare;
+use crate::frame::{Ended, Frame};
+use crate::prepare::{Wishes, prepare};
 use crate::run_step::Runner;
-use crate::{Context, EngineError, Events, Sessions, material};
+use crate::{Context, EngineError, Events, HostProblem, Sessions, material};
+
+/// Runs that changed something and can be taken back; older ones are folded into the ledger and their copies removed.
+pub const GENERATIONS: u32 = 10;
 
 /// How a run of `up` went.
 #[derive(Debug, Serialize)]
@@ -33,6 +37,12 @@ pub struct UpReport {
     pub unchanged: u32,
     /// What failed.
     pub failures: Vec<Failure>,
+    /// Hosts that did not answer; the next run catches them up.
+    pub pending: Vec<Pending>,
+    /// What somebody changed on the hosts, and was left as it is.
+    pub held: Vec<String>,
+    /// Steps that a limit left out.
+    pub left_out: usize,
     /// Steps that did not run because of a failure.
     pub skipped: u32,
     /// Whether the operator stopped it.
@@ -45,6 +55,24 @@ pub struct UpReport {
     pub sent: BTreeMap<String, u64>,
     /// The longest chain of steps, in order: host, title, start and end in milliseconds after the plan was known.
     pub critical_path: Vec<PathStep>,
+}
+
+/// A host that did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    /// The host.
+    pub host: HostName,
+    /// Why.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl From<HostProblem> for Pending {
+    fn from(problem: HostProblem) -> Self {
+        Self { host: problem.host, message: problem.message, hint: problem.hint }
+    }
 }
 
 /// One step of the critical path.
@@ -61,112 +89,152 @@ pub struct PathStep {
     pub end: u64,
 }
 
-/// Deploys or changes the cluster. Events go to `events`; `interrupt` stops the run after its running steps.
+/// Deploys or changes the cluster. Events go to `events`; `interrupt` stops the run after its running steps. With `saved`, performs exactly
+/// that plan or refuses with what has moved since.
 pub async fn up(
     context: &Context,
     run: RunId,
     owner: LockOwner,
+    wishes: &Wishes,
+    saved: Option<&SavedPlan>,
     events: &Events,
     interrupt: watch::Receiver<bool>,
 ) -> Result<UpReport, EngineError> {
-    let begun = Instant::now();
-    let state = StateDirectory::open_or_create(&context.state)?;
-    let on_stale = if context.options.break_lock { OnStaleLock::Break } else { OnStaleLock::Refuse };
-    let lock = state.lock(&owner, on_stale)?;
-    let directory = state.runs().create(&run)?;
-    directory.write_spec(context.text.as_bytes())?;
-    let path = directory.path().to_path_buf();
-    events.log_to(directory);
-    events.send(EventKind::RunStarted {
-        run: run.clone(),
-        cluster: context.cluster.name.clone(),
-        verb: "up".into(),
-        hosts: context.cluster.hosts.iter().map(|host| host.name.clone()).collect(),
-    });
-    let result = run_up(context, &state, &run, &path, events, interrupt, begun).await;
-    let receipt = match &result {
-        Ok(report) => serde_json::to_vec_pretty(report).unwrap_or_default(),
-        Err(error) => {
-            events.send(EventKind::RunFinished {
-                outcome: RunOutcome::Failed,
-                changed: 0,
-                unchanged: 0,
-                failed: 1,
-                millis: elapsed(begun),
-            });
-            serde_json::to_vec_pretty(&serde_json::json!({ "run": run, "error": error.to_string() })).unwrap_or_default()
-        }
-    };
-    events.finish_log(&receipt)?;
-    drop(lock);
-    result
+    let frame = Frame::begin(context, run, owner, events)?;
+    let result = run_up(context, &frame, wishes, saved, events, interrupt).await;
+    frame.finish(result)
 }
 
 async fn run_up(
     context: &Context,
-    state: &StateDirectory,
-    run: &RunId,
-    directory: &Path,
+    frame: &Frame,
+    wishes: &Wishes,
+    saved: Option<&SavedPlan>,
     events: &Events,
     interrupt: watch::Receiver<bool>,
-    begun: Instant,
-) -> Result<UpReport, EngineError> {
+) -> Result<(UpReport, Ended), EngineError> {
     let bundle = Arc::new(Bundle::open(&context.options.bundle)?);
-    let (vault, issued) = material::ensure(context, state, jiff::Timestamp::now())?;
+    let (vault, issued) = material::ensure(context, &frame.state, jiff::Timestamp::now())?;
     if !issued.is_empty() {
         events.send(EventKind::Note { text: format!("issued {} certificates and keys", issued.len()) });
     }
-    let sessions = Sessions::connect(context, state, events).await?;
-    let prepared = prepare(context, &sessions, &vault, &bundle).await?;
-    crate::artifacts::verify_transfers(&prepared.plan, &bundle).await?;
-    let changes = u32::try_from(prepared.plan.changes()).unwrap_or(u32::MAX);
-    let planned_millis = elapsed(begun);
-    fs_err::write(directory.join("plan.json"), serde_json::to_vec_pretty(&prepared.plan).unwrap_or_default()).map_err(RunError::from)?;
-    events.send(EventKind::Planned {
-        changes,
-        steps: u32::try_from(prepared.plan.steps.len()).unwrap_or(u32::MAX),
-        stages: prepared.plan.stages(),
-    });
-    let sent: BTreeMap<String, u64> = prepared.to_send.iter().map(|(host, bytes)| (host.to_string(), *bytes)).collect();
-    let runner = Runner::new(
-        run.clone(),
-        sessions.agents().clone(),
-        prepared.contents,
-        Arc::clone(&bundle),
-        prepared.masters,
-        events.clone(),
-        &prepared.to_send,
-    );
-    let executed = execute(&prepared.plan, Arc::new(runner), events, interrupt).await;
+    let sessions = Sessions::connect_most(context, &frame.state, events).await?;
+    let result = run_connected(context, frame, wishes, saved, events, interrupt, &bundle, &vault, &sessions).await;
     sessions.close().await;
-    let failed = u32::try_from(executed.failures.len()).unwrap_or(u32::MAX);
-    let unchanged = u32::try_from(prepared.resources).unwrap_or(u32::MAX).saturating_sub(changes) + executed.unchanged;
-    let outcome = if executed.interrupted {
-        RunOutcome::Interrupted
-    } else if failed > 0 {
-        RunOutcome::Failed
-    } else {
-        RunOutcome::Done
-    };
-    let changed = executed.changed;
-    events.send(EventKind::RunFinished { outcome, changed, unchanged, failed, millis: elapsed(begun) });
-    Ok(UpReport {
-        run: run.clone(),
-        directory: directory.to_path_buf(),
-        changed,
-        unchanged,
-        critical_path: critical_path(&prepared.plan, &executed.spans),
-        failures: executed.failures,
-        skipped: executed.skipped,
-        interrupted: executed.interrupted,
-        millis: elapsed(begun),
-        planned_millis,
-        sent,
-    })
+    result
 }
 
-fn elapsed(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+#[expect(clippy::too_many_arguments, reason = "each is used once, and a struct for one call would only rename them")]
+async fn run_connected(
+    context: &Context,
+    frame: &Frame,
+    wishes: &Wishes,
+    saved: Option<&SavedPlan>,
+    events: &Events,
+    interrupt: watch::Receiver<bool>,
+    bundle: &Arc<Bundle>,
+    vault: &Vault,
+    sessions: &Sessions,
+) -> Result<(UpReport, Ended), EngineError> {
+    frame.lock_hosts(context, sessions).await?;
+    let prepared = prepare(context, sessions, vault, bundle, wishes).await?;
+    if let Some(saved) = saved {
+        let moved = barque_plan::moved(saved, &prepared.saved);
+        if !moved.is_empty() {
+            return Err(EngineError::Moved(moved));
+        }
+    }
+    barque_plan::keeps_quorum(prepared.plan(), &context.cluster, &prepared.etcd, &sessions.absent())?;
+    crate::artifacts::verify_transfers(prepared.plan(), bundle).await?;
+    let plan = prepared.plan();
+    let changes = u32::try_from(plan.changes()).unwrap_or(u32::MAX);
+    let planned_millis = frame.millis();
+    frame.write_plan(&prepared.saved)?;
+    for held in &prepared.held {
+        events.host(&held.host, EventKind::Note { text: held.to_string() });
+    }
+    let held_objects = prepared.held_objects.iter().map(|name| {
+        format!("{name} was changed since barque applied it, and is left as it is (`barque drift` shows it, `--overwrite-drift` overwrites it)")
+    });
+    let held_objects: Vec<String> = held_objects.collect();
+    for text in &held_objects {
+        events.send(EventKind::Note { text: text.clone() });
+    }
+    let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+    events.send(EventKind::Planned { changes, steps, stages: plan.stages(), hosts: plan.hosts() });
+    let sent: BTreeMap<String, u64> = prepared.to_send.iter().map(|(host, bytes)| (host.to_string(), *bytes)).collect();
+    let runner = Runner::new(
+        frame.run.clone(),
+        sessions.links().clone(),
+        prepared.contents(),
+        Some(Arc::clone(bundle)),
+        prepared.masters.clone(),
+        events.clone(),
+        &prepared.to_send,
+    )
+    .with_etcd(etcd_endpoints(&context.cluster));
+    let runner = Arc::new(runner);
+    let executed = execute(plan, Arc::clone(&runner), events, interrupt).await;
+    let mut pending = sessions.problems().to_vec();
+    pending.extend(sessions.links().lost());
+    let failures: Vec<Failure> = executed.failures.into_iter().filter(|failure| !is_of(&pending, failure)).collect();
+    let unchanged = u32::try_from(prepared.resources()).unwrap_or(u32::MAX).saturating_sub(changes) + executed.unchanged;
+    if failures.is_empty() && !executed.interrupted && executed.changed > 0 {
+        prune(sessions).await;
+    }
+    let ended = Ended {
+        outcome: outcome(executed.interrupted, &failures, pending.len() + prepared.held.len() + held_objects.len()),
+        changed: executed.changed,
+        unchanged,
+        failed: u32::try_from(failures.len()).unwrap_or(u32::MAX),
+    };
+    let report = UpReport {
+        run: frame.run.clone(),
+        directory: frame.directory.clone(),
+        changed: executed.changed,
+        unchanged,
+        critical_path: critical_path(plan, &executed.spans),
+        failures,
+        pending: pending.into_iter().map(Pending::from).collect(),
+        held: prepared.held.iter().map(ToString::to_string).chain(held_objects).collect(),
+        left_out: prepared.left_out.len(),
+        skipped: executed.skipped,
+        interrupted: executed.interrupted,
+        millis: frame.millis(),
+        planned_millis,
+        sent,
+    };
+    Ok((report, ended))
+}
+
+/// The etcd members and their client URLs.
+pub(crate) fn etcd_endpoints(cluster: &Cluster) -> Vec<(HostName, String)> {
+    let members = cluster.with_role(Role::Etcd);
+    members.map(|host| (host.name.clone(), format!("https://{}", std::net::SocketAddr::new(host.address, 2379)))).collect()
+}
+
+pub(crate) fn outcome(interrupted: bool, failures: &[Failure], left: usize) -> RunOutcome {
+    match (interrupted, failures.is_empty(), left) {
+        (true, ..) => RunOutcome::Interrupted,
+        (_, false, _) => RunOutcome::Failed,
+        (_, true, 0) => RunOutcome::Done,
+        _ => RunOutcome::Partial,
+    }
+}
+
+/// Whether a failure only says that a host has gone, which is reported by itself.
+fn is_of(pending: &[HostProblem], failure: &Failure) -> bool {
+    failure.host.as_ref().is_some_and(|host| pending.iter().any(|problem| problem.host == *host))
+}
+
+/// Forgets old generations. What fails here is tried again after the next run.
+pub(crate) async fn prune(sessions: &Sessions) {
+    let pruning = sessions.agents().into_iter().map(|(host, agent)| async move {
+        if let Err(error) = agent.prune(GENERATIONS).await {
+            tracing::warn!(%host, %error, "old generations could not be pruned");
+        }
+    });
+    join_all(pruning).await;
 }
 
 type Spans = BTreeMap<barque_plan::StepId, (u64, u64)>;

@@ -34,6 +34,9 @@ pub enum EventKind {
         cluster: ClusterName,
         /// The verb, such as `up`.
         verb: String,
+        /// Who started it, `user@machine`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        operator: Option<String>,
         /// The hosts, in file order.
         hosts: Vec<HostName>,
     },
@@ -50,6 +53,9 @@ pub enum EventKind {
         steps: u32,
         /// Steps of each stage.
         stages: Vec<(Stage, u32)>,
+        /// Steps of each host; empty in the logs of earlier versions.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        hosts: Vec<(HostName, u32)>,
     },
     /// A stage's first step began.
     StageStarted {
@@ -83,6 +89,22 @@ pub enum EventKind {
     StepFailed {
         /// Why.
         failure: Failure,
+    },
+    /// A step failed for now and will be tried again.
+    StepRetried {
+        /// Its title.
+        title: String,
+        /// Tries so far.
+        attempt: u32,
+        /// Why it failed.
+        message: String,
+        /// Milliseconds until the next try.
+        wait_millis: u64,
+    },
+    /// A host does not answer; what needs it is left for a later run.
+    HostPending {
+        /// Why.
+        message: String,
     },
     /// A step will not run because one that it needs failed.
     StepSkipped {
@@ -136,6 +158,8 @@ pub enum RunOutcome {
     Done,
     /// Something failed.
     Failed,
+    /// Done, but for hosts that did not answer.
+    Partial,
     /// The operator stopped it.
     Interrupted,
 }

@@ -24,6 +24,9 @@ pub struct Failure {
     pub journal: Vec<String>,
     /// What to do next, naming a command to run.
     pub hint: Option<String>,
+    /// Whether the same may succeed when tried again a little later.
+    #[serde(default)]
+    pub retryable: bool,
 }
 
 impl Failure {
@@ -37,6 +40,12 @@ impl Failure {
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+
+    /// The same, worth another try a little later.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        Self { retryable: true, ..self }
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -46,3 +55,18 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_earlier_version_is_not_retryable() {
+        let earlier =
+            r#"{"host":null,"step":"s","message":"m","command":null,"exit_status":null,"output":[],"unit":null,"journal":[],"hint":null}"#;
+        let read: Failure = serde_json::from_str(earlier).unwrap();
+        assert_eq!(read, Failure { step: "s".into(), ..Failure::new("m") });
+        assert!(!read.retryable && read.retryable().retryable);
+    }
+}

@@ -49,6 +49,11 @@ impl HostContext {
         self.0.root.join(absolute.trim_start_matches('/'))
     }
 
+    /// Whether this is the machine itself and not a folder of a test.
+    pub(crate) fn is_real_root(&self) -> bool {
+        self.0.root == Path::new("/")
+    }
+
     /// `/proc/sys/kernel/random/boot_id`, or `unknown`.
     pub fn boot_id(&self) -> &str {
         &self.0.boot_id

@@ -16,7 +16,8 @@ use crate::owner::Accounts;
 use crate::replace::{Attributes, replace_file};
 
 /// Folders whose files systemd reads.
-const UNIT_DIRECTORIES: [&str; 4] = ["/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/run/systemd/system/"];
+pub(crate) const UNIT_DIRECTORIES: [&str; 4] =
+    ["/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/run/systemd/system/"];
 
 /// Observes what lies at the file's path.
 pub(crate) fn observe(context: &HostContext, accounts: &Accounts, wanted: &File) -> Result<Observed, HostError> {

@@ -83,6 +83,30 @@ pub(crate) fn apply(context: &HostContext, wanted: &HostsLine) -> Result<Vec<Str
     Ok(notes)
 }
 
+/// The text without barque's names of `line`; `None` when no line of barque's has them.
+pub(crate) fn without_line(text: &str, line: &HostsLine) -> Option<String> {
+    let names: BTreeSet<String> = line.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let mut found = false;
+    let mut result = String::with_capacity(text.len());
+    for line in text.lines() {
+        let entry = parse(line);
+        let (named, others): (Vec<&str>, Vec<&str>) = entry.names.iter().partition(|name| names.contains(&name.to_ascii_lowercase()));
+        match entry.address {
+            Some(address) if entry.ours && !named.is_empty() => {
+                found = true;
+                if !others.is_empty() {
+                    result.push_str(&format_line(address, &others));
+                }
+            }
+            _ => {
+                result.push_str(line);
+                result.push('\n');
+            }
+        }
+    }
+    found.then_some(result)
+}
+
 fn format_line(address: IpAddr, names: &[&str]) -> String {
     format!("{address} {} {MARK}\n", names.join(" "))
 }
@@ -100,7 +124,7 @@ fn read(context: &HostContext) -> Result<String, HostError> {
     }
 }
 
-fn write(context: &HostContext, content: &[u8]) -> Result<(), HostError> {
+pub(crate) fn write(context: &HostContext, content: &[u8]) -> Result<(), HostError> {
     let path = context.path(HOSTS);
     let attributes = match fs::metadata(&path) {
         Ok(metadata) => Attributes { mode: metadata.permissions().mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() },

@@ -60,6 +60,20 @@ fn record_path(context: &HostContext, image: &Image) -> PathBuf {
     context.state("images").join(format!("{readable}-{}.json", digest.short()))
 }
 
+/// Removes the image and its record; without containerd there is nothing to ask.
+pub(crate) async fn remove(context: &HostContext, wanted: &Image) -> Result<Vec<String>, HostError> {
+    let mut notes = Vec::new();
+    if list().await.contains(&wanted.reference) {
+        Command::new("ctr", ["-n", "k8s.io", "images", "rm", wanted.reference.as_str()]).timeout(IMPORT_TIMEOUT).run().await?;
+    } else {
+        notes.push(format!("{} is not among containerd's images", wanted.reference));
+    }
+    match fs_err::remove_file(record_path(context, wanted)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(notes),
+    }
+}
+
 /// Imports the archive and checks that the reference is in it.
 pub(crate) async fn apply(context: &HostContext, wanted: &Image) -> Result<(), HostError> {
     require_blob(context, wanted.blob.digest, &format!("the image {}", wanted.reference))?;

@@ -2,15 +2,9 @@
 
 use std::io::{self, Read};
 
-use barque_model::{Digest, RUN_MARKER, RunId};
+use barque_model::{Digest, RUN_MARKER, RunId, find_run};
 use sha2::Digest as _;
 
-/// The identifier stands behind this text.
-const INTRODUCTION: &[u8] = b"run ";
-/// The introduction begins within so many bytes from the start.
-const SEARCHED: usize = 512;
-/// Length of a run identifier.
-const RUN_LENGTH: usize = 21;
 /// Read at once; longer than all that is searched.
 const BUFFER: usize = 128 << 10;
 
@@ -38,11 +32,11 @@ pub(crate) fn content_digest(mut source: impl Read) -> io::Result<ContentDigest>
     let head = read_full(&mut source, &mut buffer)?;
     let mut raw = sha2::Sha256::new();
     raw.update(&buffer[..head]);
-    let mut rendered = find_run(&buffer[..head]).map(|start| {
+    let mut rendered = find_run(&buffer[..head]).map(|place| {
         let mut hasher = sha2::Sha256::new();
-        hasher.update(&buffer[..start]);
+        hasher.update(&buffer[..place.start]);
         hasher.update(RUN_MARKER);
-        hasher.update(&buffer[start + RUN_LENGTH..head]);
+        hasher.update(&buffer[place.end..head]);
         hasher
     });
     loop {
@@ -70,20 +64,6 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// Where the identifier starts.
-fn find_run(head: &[u8]) -> Option<usize> {
-    let searched = &head[..head.len().min(SEARCHED)];
-    let starts = searched
-        .windows(INTRODUCTION.len())
-        .enumerate()
-        .filter(|(_, window)| *window == INTRODUCTION)
-        .map(|(at, _)| at + INTRODUCTION.len());
-    starts.into_iter().find(|start| {
-        let token = head.get(*start..start + RUN_LENGTH).and_then(|token| std::str::from_utf8(token).ok());
-        token.is_some_and(|token| token.parse::<RunId>().is_ok())
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use barque_plan::{Archive, Observed, Package};
+use barque_event::Failure;
+use barque_plan::{Archive, Observed, Package, Prior};
 use fs_err as fs;
 use fs_err::os::unix::fs::symlink;
 use rustix::fs::FlockOperation;
@@ -97,6 +98,60 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
     }
 }
 
+/// Those of the archives that were not installed before.
+fn added<'a>(wanted: &'a Package, prior: &Prior) -> Vec<&'a str> {
+    let before: Vec<&str> = match prior {
+        Prior::Package { installed } => installed.iter().map(|(name, _)| name.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    wanted.archives.iter().map(|archive| archive.name.as_str()).filter(|name| !before.contains(name)).collect()
+}
+
+/// Says which packages remain that were not there before. Those that something else needs by now are excused: a note says so.
+pub(crate) fn remaining(wanted: &Package, observed: &Observed, prior: &Prior) -> Option<String> {
+    let Observed::Package { installed } = observed else { return None };
+    let own = added(wanted, prior);
+    let left: Vec<&str> = installed.iter().map(|(name, _)| name.as_str()).filter(|name| own.contains(name)).collect();
+    // The package itself is what counts; a library may have found other users.
+    let named: Vec<&str> = left.iter().copied().filter(|name| wanted.name.split(' ').any(|word| word == *name)).collect();
+    if named.is_empty() { None } else { Some(format!("{} is still installed", named.join(", "))) }
+}
+
+/// Removes the archives' packages that were not installed before, with their configuration.
+pub(crate) async fn remove(context: &HostContext, wanted: &Package, prior: &Prior) -> Result<Vec<String>, HostError> {
+    let _guard = context.package_lock().lock().await;
+    let own: BTreeSet<&str> = added(wanted, prior).into_iter().collect();
+    let present = installed(&own).await?;
+    if present.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lock = lock_frontend(context).await?;
+    let _policy = NoServices::begin(context)?;
+    let purge = |names: Vec<String>| {
+        let options = ["--purge", "--force-unsafe-io"].into_iter().map(str::to_owned).chain(names);
+        let command = Command::new("dpkg", options).environment("DEBIAN_FRONTEND", "noninteractive").timeout(INSTALL_TIMEOUT);
+        if lock.is_some() { command.environment("DPKG_FRONTEND_LOCKED", "true") } else { command }
+    };
+    if purge(present.keys().cloned().collect()).run().await.is_ok() {
+        return Ok(Vec::new());
+    }
+    // Something installed since may need one of them: each by itself, until no more can go.
+    let mut left: Vec<String> = present.into_keys().collect();
+    loop {
+        let mut kept = Vec::new();
+        for name in &left {
+            if purge(vec![name.clone()]).run().await.is_err() {
+                kept.push(name.clone());
+            }
+        }
+        if kept.is_empty() || kept.len() == left.len() {
+            let notes = kept.iter().map(|name| format!("the package {name} stays: other packages need it"));
+            return Ok(notes.collect());
+        }
+        left = kept;
+    }
+}
+
 /// A folder with the archives under names that end in `.deb`, removed when it goes out of scope.
 struct ArchiveFolder {
     path: PathBuf,
@@ -142,10 +197,10 @@ async fn lock_frontend(context: &HostContext) -> Result<Option<fs::File>, HostEr
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-                return Err(HostError::Refused {
-                    message: format!("another program has held {LOCK} for {} s", LOCK_TIMEOUT.as_secs()),
-                    hint: format!("see who with `fuser -v {LOCK}` on the host, then run `barque up` again"),
-                });
+                let failure = Failure::new(format!("another program has held {LOCK} for {} s", LOCK_TIMEOUT.as_secs()))
+                    .with_hint(format!("see who with `fuser -v {LOCK}` on the host, then run `barque up` again"))
+                    .retryable();
+                return Err(HostError::Failed(Box::new(failure)));
             }
             Err(error) => return Err(HostError::io("lock", &path, error)),
         }

@@ -4,11 +4,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use barque_model::{Digest, Owner};
-use barque_plan::{Observed, Resource, UnitState};
+use barque_model::Digest;
+use barque_plan::{Observed, Prior, Resource, UnitState};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use serde::{Deserialize, Serialize};
 
 use crate::context::HostContext;
 use crate::error::HostError;
@@ -17,62 +16,6 @@ use crate::hosts_line::HOSTS;
 use crate::marker::content_digest;
 use crate::owner::Accounts;
 use crate::replace::{Temporary, make_directory, sync_parent};
-
-/// State of a resource before a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Prior {
-    /// Nothing was there.
-    Absent,
-    /// A file, whose content lies at `/var/lib/barque/prior/<digest>`.
-    File {
-        /// Digest of the content, byte for byte.
-        digest: Digest,
-        /// Permission bits.
-        mode: u32,
-        /// Owner.
-        owner: Owner,
-    },
-    /// A symbolic link.
-    Link {
-        /// Where it led.
-        target: String,
-    },
-    /// A directory.
-    Directory {
-        /// Permission bits.
-        mode: u32,
-        /// Owner.
-        owner: Owner,
-    },
-    /// A unit.
-    Unit {
-        /// Its state.
-        state: UnitState,
-    },
-    /// A user that existed.
-    User,
-    /// A kernel parameter.
-    Sysctl {
-        /// Its value.
-        value: String,
-    },
-    /// Packages that were installed, of those asked about.
-    Package {
-        /// Name and version.
-        installed: Vec<(String, String)>,
-    },
-    /// An image that was there.
-    Image {
-        /// The archive that it came from, when barque had imported it.
-        digest: Option<Digest>,
-    },
-    /// Something that cannot be brought back.
-    Other {
-        /// What it was.
-        what: String,
-    },
-}
 
 /// Captures what is about to be changed. Copies are on disk when this returns.
 pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Observed) -> Result<Prior, HostError> {
@@ -83,7 +26,10 @@ pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Obse
         Resource::HostsLine(_) => capture_path(context, HOSTS),
         Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Package(_) | Resource::Image(_) => {
             Ok(match observed.clone() {
-                Observed::Unit(state) => Prior::Unit { state },
+                // To go back is to run with the inputs that it was started with, though they may have been changed a moment ago.
+                Observed::Unit(state) => {
+                    Prior::Unit { state: UnitState { fingerprint: started_with(context, resource).or(state.fingerprint), ..state } }
+                }
                 Observed::User => Prior::User,
                 Observed::Sysctl { value, .. } => Prior::Sysctl { value },
                 Observed::Package { installed } => Prior::Package { installed },
@@ -95,6 +41,11 @@ pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Obse
             })
         }
     }
+}
+
+fn started_with(context: &HostContext, resource: &Resource) -> Option<Digest> {
+    let Resource::Unit(unit) = resource else { return None };
+    crate::unit::started_with(context, unit)
 }
 
 fn capture_path(context: &HostContext, path: &str) -> Result<Prior, HostError> {

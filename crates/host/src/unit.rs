@@ -30,6 +30,9 @@ const JOURNAL_LINES: u32 = 20;
 struct UnitRecord {
     format: u32,
     fingerprint: Digest,
+    /// Whether inputs were changed since: the unit does not count as up to date, and runs with the fingerprint's inputs still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
 }
 
 /// Observes units, in one call of systemctl.
@@ -51,8 +54,16 @@ fn is_wanted(context: &HostContext, unit: &str) -> bool {
 }
 
 fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
-    let record: UnitRecord = read_record(&record_path(context, unit))?;
-    (record.format == RECORD_FORMAT).then_some(record.fingerprint)
+    read_unit_record(context, unit).map(|record| if record.stale { STALE } else { record.fingerprint })
+}
+
+/// The fingerprint of the inputs that the unit was started with, whatever has become of them since.
+pub(crate) fn started_with(context: &HostContext, unit: &Unit) -> Option<Digest> {
+    read_unit_record(context, unit).map(|record| record.fingerprint)
+}
+
+fn read_unit_record(context: &HostContext, unit: &Unit) -> Option<UnitRecord> {
+    read_record::<UnitRecord>(&record_path(context, unit)).filter(|record| record.format == RECORD_FORMAT)
 }
 
 /// Notes that what a unit reads at start is about to change, so that it counts as not up to date until it is restarted. A unit that barque
@@ -60,14 +71,12 @@ fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
 pub fn mark_stale(context: &HostContext, unit: &str) -> Result<(), HostError> {
     let path = context.state("units").join(format!("{unit}.json"));
     match read_record::<UnitRecord>(&path) {
-        Some(record) if record.fingerprint != STALE => {
-            write_record(context, &path, &UnitRecord { format: RECORD_FORMAT, fingerprint: STALE })
-        }
+        Some(record) if !record.stale => write_record(context, &path, &UnitRecord { stale: true, ..record }),
         _ => Ok(()),
     }
 }
 
-fn record_path(context: &HostContext, unit: &Unit) -> std::path::PathBuf {
+pub(crate) fn record_path(context: &HostContext, unit: &Unit) -> std::path::PathBuf {
     context.state("units").join(format!("{}.json", unit.name))
 }
 
@@ -108,29 +117,35 @@ pub(crate) async fn apply(context: &HostContext, unit: &Unit, difference: &Diffe
         job => job.err(),
     };
     wait_active(unit, verb, deadline, job).await?;
-    write_record(context, &record_path(context, unit), &UnitRecord { format: RECORD_FORMAT, fingerprint: unit.fingerprint })
+    record(context, unit, unit.fingerprint)
 }
 
-async fn one(unit: &Unit) -> Result<Shown, HostError> {
+/// Notes with which inputs the unit was started.
+pub(crate) fn record(context: &HostContext, unit: &Unit, fingerprint: Digest) -> Result<(), HostError> {
+    write_record(context, &record_path(context, unit), &UnitRecord { format: RECORD_FORMAT, fingerprint, stale: false })
+}
+
+pub(crate) async fn one(unit: &Unit) -> Result<Shown, HostError> {
     Ok(show(&[unit.name.as_str()]).await?.pop().unwrap_or_default())
 }
 
-fn remaining(deadline: Instant) -> Duration {
+pub(crate) fn remaining(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1))
 }
 
-async fn systemctl(verb: &str, options: &[&str], unit: &Unit, timeout: Duration) -> Result<(), CommandError> {
+pub(crate) async fn systemctl(verb: &str, options: &[&str], unit: &Unit, timeout: Duration) -> Result<(), CommandError> {
     let arguments = std::iter::once(verb).chain(options.iter().copied()).chain(["--", unit.name.as_str()]);
     Command::new("systemctl", arguments).timeout(timeout).run().await.map(drop)
 }
 
 /// Waits until the unit is up and stays so. Its first exit is no failure when systemd starts it again by itself: flanneld and
 /// kubelet end while what they wait for is not there.
-async fn wait_active(unit: &Unit, verb: &str, deadline: Instant, mut job: Option<CommandError>) -> Result<(), HostError> {
+pub(crate) async fn wait_active(unit: &Unit, verb: &str, deadline: Instant, mut job: Option<CommandError>) -> Result<(), HostError> {
     loop {
         let shown = one(unit).await?;
         if shown.is_active() {
-            let settles = matches!(shown.kind.as_str(), "simple" | "exec" | "idle" | "");
+            // Without a type: a timer, which runs no program itself.
+            let settles = matches!(shown.kind.as_str(), "simple" | "exec" | "idle");
             if !settles {
                 return Ok(());
             }
@@ -162,7 +177,7 @@ async fn wait_active(unit: &Unit, verb: &str, deadline: Instant, mut job: Option
     }
 }
 
-async fn failure(unit: &Unit, message: String, job: Option<CommandError>) -> HostError {
+pub(crate) async fn failure(unit: &Unit, message: String, job: Option<CommandError>) -> HostError {
     let details = job.map(Failure::from).unwrap_or_default();
     HostError::Failed(Box::new(Failure {
         message,
@@ -171,4 +186,36 @@ async fn failure(unit: &Unit, message: String, job: Option<CommandError>) -> Hos
         hint: Some(format!("look at `journalctl -u {} -n 100` on the host, then run `barque up` again", unit.name)),
         ..details
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use barque_plan::{OnChange, Prior, Resource};
+
+    use super::*;
+    use crate::capture_prior;
+
+    #[test]
+    fn a_stale_unit_remembers_what_it_was_started_with() {
+        let root = tempfile::tempdir().unwrap();
+        let context = HostContext::new(root.path());
+        let fingerprint = Digest::of(b"inputs");
+        let unit =
+            Unit { name: "x.service".into(), fingerprint, on_change: OnChange::Restart, start_timeout_seconds: 60, restart_limit: 4 };
+        mark_stale(&context, &unit.name).unwrap();
+        assert_eq!(recorded(&context, &unit), None, "one that barque has not started is left alone");
+        record(&context, &unit, fingerprint).unwrap();
+        assert_eq!(recorded(&context, &unit), Some(fingerprint));
+        mark_stale(&context, &unit.name).unwrap();
+        mark_stale(&context, &unit.name).unwrap();
+        assert_eq!(recorded(&context, &unit), Some(STALE));
+        let observed = Observed::Unit(state(Shown::default(), recorded(&context, &unit)));
+        let prior = capture_prior(&context, &Resource::Unit(unit.clone()), &observed).unwrap();
+        let Prior::Unit { state } = prior else { panic!("not a unit") };
+        assert_eq!(state.fingerprint, Some(fingerprint), "going back is to run with these inputs again");
+        record(&context, &unit, fingerprint).unwrap();
+        assert_eq!(recorded(&context, &unit), Some(fingerprint));
+    }
 }

@@ -15,6 +15,20 @@ pub(crate) fn observe(accounts: &Accounts, wanted: &User) -> Observed {
     if accounts.has_user(&wanted.name) && accounts.has_group(&wanted.name) { Observed::User } else { Observed::Absent }
 }
 
+/// Removes the user and its group; both may be gone.
+pub(crate) async fn remove(context: &HostContext, wanted: &User) -> Result<Vec<String>, HostError> {
+    let _guard = context.user_lock().lock().await;
+    let name = wanted.name.as_str();
+    if Accounts::read(context).has_user(name) {
+        Command::new("userdel", [name]).run().await?;
+    }
+    // userdel takes the group of the same name along where login.defs says so.
+    if Accounts::read(context).has_group(name) {
+        Command::new("groupdel", [name]).run().await?;
+    }
+    Ok(Vec::new())
+}
+
 /// Adds what is missing of user and group.
 pub(crate) async fn apply(context: &HostContext, wanted: &User) -> Result<(), HostError> {
     let _guard = context.user_lock().lock().await;

@@ -73,6 +73,12 @@ impl Client {
     pub(crate) fn inner(&self) -> kube::Client {
         self.inner.clone()
     }
+
+    /// A client of a server that is a function.
+    #[cfg(test)]
+    pub(crate) fn with_service(server: crate::testing::FakeServer) -> Self {
+        Self { inner: kube::Client::new(server, "default"), server: "https://test".to_owned() }
+    }
 }
 
 /// Asks `/readyz` without an identity, the way a load balancer does. `authority_pem` must be the CA of the server's certificate.

@@ -31,11 +31,32 @@ impl Client {
     /// wanted. Answers whether there was anything to change. A node that has not registered is [`KubeError::NotFound`]: it is
     /// never created here.
     pub async fn set_node(&self, name: &str, labels: &BTreeMap<String, String>, taints: &[Taint]) -> Result<bool, KubeError> {
+        self.patch_node(name, |node| node_patch(node, labels, taints)).await
+    }
+
+    /// Takes back what [`Client::set_node`] did: gives labels their former values, removes those that were not there, and removes
+    /// taints. Answers whether there was anything to change. A label or taint that is gone already, and a node that is, are nothing to
+    /// change; so is a taint whose value somebody has changed since.
+    pub async fn undo_node(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        remove_labels: &[String],
+        remove_taints: &[Taint],
+    ) -> Result<bool, KubeError> {
+        match self.patch_node(name, |node| undo_patch(node, labels, remove_labels, remove_taints)).await {
+            Err(KubeError::NotFound(_)) => Ok(false),
+            other => other,
+        }
+    }
+
+    /// Writes what `patch` says of the node as it is; looks again when somebody else wrote it in between.
+    async fn patch_node(&self, name: &str, patch: impl Fn(&Node) -> Option<Value>) -> Result<bool, KubeError> {
         let nodes: Api<Node> = Api::all(self.inner());
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let mut attempt = 1;
         loop {
-            let Some(patch) = node_patch(&nodes.get(name).await?, labels, taints) else { return Ok(false) };
+            let Some(patch) = patch(&nodes.get(name).await?) else { return Ok(false) };
             match nodes.patch(name, &parameters, &Patch::Merge(&patch)).await.map_err(KubeError::from) {
                 Ok(_) => return Ok(true),
                 Err(KubeError::Conflict(_)) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE * attempt).await,
@@ -87,7 +108,30 @@ fn node_patch(node: &Node, labels: &BTreeMap<String, String>, taints: &[Taint]) 
     if !missing.is_empty() {
         metadata.insert("labels".to_owned(), json!(missing));
     }
-    let Some(list) = taint_list(node, taints) else {
+    whole_patch(node, metadata, taint_list(node, taints))
+}
+
+/// The merge patch that takes labels and taints back, `None` when they are.
+fn undo_patch(node: &Node, labels: &BTreeMap<String, String>, remove_labels: &[String], remove_taints: &[Taint]) -> Option<Value> {
+    let present = node.metadata.labels.clone().unwrap_or_default();
+    let mut back: BTreeMap<&String, Value> =
+        labels.iter().filter(|(key, value)| present.get(*key) != Some(*value)).map(|(key, value)| (key, json!(value))).collect();
+    // A merge patch removes what it names as null.
+    back.extend(remove_labels.iter().filter(|key| present.contains_key(*key)).map(|key| (key, Value::Null)));
+    let mut metadata = serde_json::Map::new();
+    if !back.is_empty() {
+        metadata.insert("labels".to_owned(), json!(back));
+    }
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
+    let goes = |taint: &k8s_openapi::api::core::v1::Taint| taint_of(taint.clone()).is_some_and(|taint| remove_taints.contains(&taint));
+    let kept: Vec<Value> = taints.iter().filter(|taint| !goes(taint)).map(|taint| json!(taint)).collect();
+    let list = (kept.len() < taints.len()).then_some(kept);
+    whole_patch(node, metadata, list)
+}
+
+/// The patch of a node's metadata and, if they change, of all its taints.
+fn whole_patch(node: &Node, mut metadata: serde_json::Map<String, Value>, taints: Option<Vec<Value>>) -> Option<Value> {
+    let Some(list) = taints else {
         return (!metadata.is_empty()).then(|| json!({ "metadata": metadata }));
     };
     // Taints are one list to the API: what someone else adds between our reading and our writing must not be lost.
@@ -205,6 +249,42 @@ mod tests {
                 {"key": "k", "effect": "NoExecute"}
             ]}}))
         );
+    }
+
+    #[test]
+    fn taking_back_names_only_what_is_there() {
+        let node = node(json!({
+            "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "new", "b": "x", "foreign": "y"}},
+            "spec": {"taints": [{"key": "k", "effect": "NoSchedule"}, {"key": "k", "value": "theirs", "effect": "NoExecute"}]}
+        }));
+        let labels = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
+        let gone = ["b".to_owned(), "never".to_owned()];
+        assert_eq!(
+            undo_patch(&node, &labels, &gone, &[taint("k", "", TaintEffect::NoSchedule), taint("k", "", TaintEffect::NoExecute)]),
+            Some(json!({"metadata": {"labels": {"a": "old", "b": null}, "resourceVersion": "7"}, "spec": {"taints": [
+                {"key": "k", "value": "theirs", "effect": "NoExecute"}
+            ]}}))
+        );
+        let labels = BTreeMap::from([("a".to_owned(), "new".to_owned())]);
+        assert_eq!(undo_patch(&node, &labels, &["never".to_owned()], &[taint("l", "", TaintEffect::NoSchedule)]), None);
+    }
+
+    #[tokio::test]
+    async fn a_node_is_as_before_after_setting_and_taking_back() {
+        let before = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {"a": "old", "foreign": "y"}}});
+        let server = crate::testing::FakeServer::with(Some(before.clone()));
+        let client = server.client();
+        let (labels, taints) =
+            (BTreeMap::from([("a".into(), "new".into()), ("b".into(), "x".into())]), [taint("k", "", TaintEffect::NoSchedule)]);
+        assert!(client.set_node("n", &labels, &taints).await.unwrap());
+        assert_ne!(server.object().unwrap()["metadata"]["labels"], before["metadata"]["labels"]);
+        let former = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
+        assert!(client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
+        let after = server.object().unwrap();
+        assert_eq!((&after["metadata"]["labels"], &after["spec"]["taints"]), (&before["metadata"]["labels"], &json!([])));
+        assert!(!client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
+        server.set(None);
+        assert!(!client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
     }
 
     fn any_taint() -> impl Strategy<Value = Taint> {

@@ -1,6 +1,6 @@
 //! Objects by server-side apply: what would change, and making it so.
 
-use barque_model::{ObjectDifference, ObjectState};
+use barque_model::{APPLIED_ANNOTATION, ObjectDifference, ObjectState};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::Value;
@@ -9,11 +9,21 @@ use crate::client::{Client, FIELD_MANAGER};
 use crate::{KubeError, kind};
 
 /// Members of `metadata` that the server writes and that say nothing about what was asked for.
-const SERVER_METADATA: &[&str] = &["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
+const SERVER_METADATA: &[&str] = &[
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "uid",
+    "selfLink",
+];
 
 impl Client {
     /// Says what [`Client::apply`] would do to the object, without doing it. The server itself works it out (`dryRun=All`), so
-    /// defaults it fills in and fields that others own are no difference. Absent too: a kind or namespace that is not there yet.
+    /// defaults it fills in and fields that others own are no difference. Absent too: a kind or namespace that is not there yet. A
+    /// difference is somebody's edit when the live object carries the very [`APPLIED_ANNOTATION`] that is wanted.
     pub async fn difference(&self, object_json: &str) -> Result<ObjectState, KubeError> {
         let wanted = Wanted::parse(object_json)?;
         let api = match self.api(&wanted).await {
@@ -24,7 +34,7 @@ impl Client {
         };
         let Some(live) = api.get_opt(&wanted.name).await? else { return Ok(wanted.state(ObjectDifference::Absent)) };
         match api.patch(&wanted.name, &parameters().dry_run(), &Patch::Apply(&wanted.object)).await {
-            Ok(then) => Ok(wanted.state(compare(&live, &then)?)),
+            Ok(then) => Ok(wanted.state(wanted.judge(&live, &then)?)),
             Err(error) => match KubeError::from(error) {
                 // Deleted in between.
                 KubeError::NotFound(_) => Ok(wanted.state(ObjectDifference::Absent)),
@@ -47,7 +57,7 @@ impl Client {
         Ok(wanted.state(was))
     }
 
-    async fn api(&self, wanted: &Wanted) -> Result<Api<DynamicObject>, KubeError> {
+    pub(crate) async fn api(&self, wanted: &Wanted) -> Result<Api<DynamicObject>, KubeError> {
         let kind = kind::find(&self.inner(), &wanted.api_version, &wanted.kind).await?;
         if !kind.namespaced {
             return Ok(Api::all_with(self.inner(), &kind.resource));
@@ -63,16 +73,16 @@ fn parameters() -> PatchParams {
 
 /// An object to be applied and who it is.
 #[derive(Debug)]
-struct Wanted {
+pub(crate) struct Wanted {
     api_version: String,
     kind: String,
     namespace: Option<String>,
-    name: String,
-    object: Value,
+    pub(crate) name: String,
+    pub(crate) object: Value,
 }
 
 impl Wanted {
-    fn parse(text: &str) -> Result<Self, KubeError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, KubeError> {
         let object: Value = serde_json::from_str(text).map_err(|error| KubeError::Invalid(format!("object is not JSON: {error}")))?;
         let member = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let needed = |pointer: &str| {
@@ -86,6 +96,16 @@ impl Wanted {
             namespace: member("/metadata/namespace"),
             object,
         })
+    }
+
+    /// What it means that the server would make `then` of `live`.
+    fn judge(&self, live: &DynamicObject, then: &DynamicObject) -> Result<ObjectDifference, KubeError> {
+        let applied = live.metadata.annotations.as_ref().and_then(|annotations| annotations.get(APPLIED_ANNOTATION));
+        let wanted = self.object["metadata"]["annotations"][APPLIED_ANNOTATION].as_str();
+        match compare(live, then)? {
+            ObjectDifference::Differs if wanted.is_some() && applied.map(String::as_str) == wanted => Ok(ObjectDifference::Edited),
+            found => Ok(found),
+        }
     }
 
     fn state(&self, state: ObjectDifference) -> ObjectState {
@@ -102,14 +122,14 @@ fn compare(before: &DynamicObject, after: &DynamicObject) -> Result<ObjectDiffer
     Ok(if same { ObjectDifference::Same } else { ObjectDifference::Differs })
 }
 
-fn essence(object: &DynamicObject) -> Result<Value, KubeError> {
+pub(crate) fn essence(object: &DynamicObject) -> Result<Value, KubeError> {
     let mut value = serde_json::to_value(object).map_err(|error| KubeError::Other(error.to_string()))?;
     strip(&mut value);
     Ok(value)
 }
 
 /// Takes out what the server and its controllers write.
-fn strip(object: &mut Value) {
+pub(crate) fn strip(object: &mut Value) {
     let Some(members) = object.as_object_mut() else { return };
     members.remove("status");
     if let Some(metadata) = members.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -172,6 +192,24 @@ mod tests {
             *other.pointer_mut(pointer).unwrap() = json!("changed");
             assert_eq!(compare(&object(base()), &object(other)).unwrap(), ObjectDifference::Differs, "{pointer}");
         }
+    }
+
+    #[test]
+    fn an_edit_is_what_differs_although_the_wanted_was_applied() {
+        let marked = |mark: Option<&str>, data: &str| {
+            let mut value = base();
+            value["data"]["k"] = json!(data);
+            if let Some(mark) = mark {
+                value["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: mark });
+            }
+            value
+        };
+        let judge = |live: Value, wanted: Value| Wanted::parse(&wanted.to_string()).unwrap().judge(&object(live), &object(wanted)).unwrap();
+        assert_eq!(judge(marked(Some("1"), "v"), marked(Some("1"), "v")), ObjectDifference::Same);
+        assert_eq!(judge(marked(Some("1"), "edited"), marked(Some("1"), "v")), ObjectDifference::Edited);
+        assert_eq!(judge(marked(Some("1"), "edited"), marked(Some("2"), "v")), ObjectDifference::Differs);
+        assert_eq!(judge(marked(None, "edited"), marked(Some("1"), "v")), ObjectDifference::Differs);
+        assert_eq!(judge(marked(None, "edited"), marked(None, "v")), ObjectDifference::Differs);
     }
 
     proptest! {

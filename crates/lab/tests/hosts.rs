@@ -1,5 +1,5 @@
-//! The lab for real: boots hosts, breaks them and checks that nothing is left. Needs root, so `cargo test` alone skips it:
-//! `cargo test -p barque-lab --test hosts -- --ignored`. `BARQUE_LAB_CACHE` names a folder that keeps root file systems.
+//! The lab for real: boots hosts, breaks them and checks that nothing is left. Needs root, systemd-nspawn and mmdebstrap, so it is
+//! built with the feature `e2e` only. `BARQUE_LAB_CACHE` names a folder that keeps root file systems.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 use std::net::TcpStream;
@@ -114,7 +114,6 @@ fn left_over(status: &LabStatus) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs root, systemd-nspawn and mmdebstrap"]
 fn two_hosts_from_boot_to_removal() {
     let guard = Guard::new("a");
     let lab = &guard.lab;
@@ -205,7 +204,6 @@ fn two_hosts_from_boot_to_removal() {
 }
 
 #[test]
-#[ignore = "needs root, systemd-nspawn and mmdebstrap"]
 fn special_hosts_beside_another_lab() {
     let (guard, beside) = (Guard::new("b"), Guard::new("c"));
     let up = guard.up("[[hosts]]\nname = 'small'\ntmpfs = [{ path = '/var/lib/etcd', size = '1M' }]\nhostname_resolvable = false\n\

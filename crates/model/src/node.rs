@@ -47,6 +47,9 @@ pub struct ObjectState {
     pub state: ObjectDifference,
 }
 
+/// The annotation that names what barque last applied: the digest of the object without it.
+pub const APPLIED_ANNOTATION: &str = "barque.dev/applied";
+
 /// What a server-side apply would do to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +58,8 @@ pub enum ObjectDifference {
     Absent,
     /// Change it.
     Differs,
+    /// Change back what somebody changed since barque applied it: its [`APPLIED_ANNOTATION`] is the one wanted.
+    Edited,
     /// Nothing.
     Same,
 }

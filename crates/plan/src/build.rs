@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Role};
 
 use crate::desired::{DesiredResource, HostDesired};
-use crate::gates;
+use crate::held::held;
+use crate::{gates, removal};
 use crate::graph::{Graph, Key};
 use crate::rolling::Rolling;
-use crate::{Action, Change, Difference, Observed, OnChange, Plan, Resource, ResourceId, difference};
+use crate::{Action, Change, Difference, LedgerEntry, Observed, OnChange, Plan, Resource, ResourceId, difference};
 
 /// What was seen of the cluster as a whole. Empty before the first deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub struct PlanInputs<'a> {
     pub desired: &'a BTreeMap<HostName, HostDesired>,
     /// What is there.
     pub observed: &'a BTreeMap<HostName, HostObserved>,
+    /// What barque has applied there before.
+    pub ledger: &'a BTreeMap<HostName, Vec<LedgerEntry>>,
+    /// Whether files and programs that somebody changed are overwritten.
+    pub overwrite_drift: bool,
     /// What the API says.
     pub facts: &'a ClusterFacts,
     /// RBAC objects that components need.
@@ -58,13 +63,16 @@ pub struct PlanInputs<'a> {
 
 /// Builds the plan.
 pub fn build(inputs: &PlanInputs<'_>) -> Plan {
+    let held: BTreeSet<(HostName, ResourceId)> = held(inputs).into_iter().map(|held| (held.host, held.resource)).collect();
     let changes: BTreeMap<&HostName, BTreeMap<ResourceId, Difference>> =
-        inputs.cluster.hosts.iter().map(|host| (&host.name, host_changes(inputs, &host.name))).collect();
+        inputs.cluster.hosts.iter().map(|host| (&host.name, host_changes(inputs, &host.name, &held))).collect();
     let rolling = Rolling::new(inputs, &changes);
     let mut graph = Graph::default();
     for host in &inputs.cluster.hosts {
         let Some(desired) = inputs.desired.get(&host.name) else { continue };
         let changed = &changes[&host.name];
+        let removals = removal::removals(inputs, &host.name, &held);
+        removal::add(&mut graph, &host.name, &removals);
         transfers(&mut graph, inputs, &host.name, desired, changed);
         for wanted in &desired.resources {
             let id = wanted.resource.id();
@@ -77,6 +85,7 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
             after.extend(wanted.resource.blobs().iter().map(|blob| Key::blob(&host.name, &blob.digest)));
             after.extend(rolling.waits_for(&host.name, &id));
             after.extend(gates::before(inputs, host, wanted, found, &rolling));
+            after.extend(wanted.component.into_iter().flat_map(|component| removal::read_by(component, &host.name, &removals)));
             graph.step(
                 key,
                 wanted.stage,
@@ -92,7 +101,7 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
 }
 
 /// Differences of one host's resources, with restarts that follow from changed inputs.
-fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId, Difference> {
+fn host_changes(inputs: &PlanInputs<'_>, host: &HostName, held: &BTreeSet<(HostName, ResourceId)>) -> BTreeMap<ResourceId, Difference> {
     let empty = HostObserved::default();
     let observed = inputs.observed.get(host).unwrap_or(&empty);
     let Some(desired) = inputs.desired.get(host) else { return BTreeMap::new() };
@@ -102,7 +111,8 @@ fn host_changes(inputs: &PlanInputs<'_>, host: &HostName) -> BTreeMap<ResourceId
         .iter()
         .filter_map(|wanted| {
             let id = wanted.resource.id();
-            difference(&wanted.resource, seen(&id)).map(|found| (id, found))
+            let found = difference(&wanted.resource, seen(&id))?;
+            (!held.contains(&(host.clone(), id.clone()))).then_some((id, found))
         })
         .collect();
     for wanted in &desired.resources {
@@ -200,7 +210,7 @@ fn title(resource: &Resource, found: &Difference) -> String {
 }
 
 /// Roles a node shows in `kubectl get nodes`, with the labels of the cluster file.
-pub(crate) fn node_labels(host: &barque_model::Host) -> BTreeMap<String, String> {
+pub fn node_labels(host: &barque_model::Host) -> BTreeMap<String, String> {
     let mut labels = host.labels.clone();
     if host.has(Role::Master) {
         labels.insert("node-role.kubernetes.io/control-plane".into(), String::new());

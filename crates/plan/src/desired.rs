@@ -111,6 +111,7 @@ pub fn desired(inputs: &DesiredInputs<'_>, host: &Host) -> Result<HostDesired, M
         unit(&mut builder, *component, host);
     }
     images(&mut builder, inputs, host)?;
+    watchdog(&mut builder);
     builder.order();
     Ok(HostDesired { resources: builder.resources })
 }
@@ -224,6 +225,24 @@ fn unit(builder: &mut Builder, component: Component, host: &Host) {
         .map(|other| other.resource.id())
         .collect();
     desired.after.extend(others);
+    builder.add(desired);
+}
+
+/// The watchdog's timer. It starts when every unit that it watches runs, so that it does not disturb their first start.
+fn watchdog(builder: &mut Builder) {
+    let is_input = |desired: &&DesiredResource| matches!(&desired.resource, Resource::File(file) if barque_render::WATCHDOG_FILES.contains(&file.path.as_str()));
+    let inputs: Vec<ResourceId> = builder.resources.iter().filter(is_input).map(|desired| desired.resource.id()).collect();
+    let resource = Resource::Unit(Unit {
+        name: barque_render::WATCHDOG_TIMER.to_owned(),
+        fingerprint: fingerprint(builder.resources.iter().filter(is_input)),
+        on_change: OnChange::Restart,
+        start_timeout_seconds: 30,
+        restart_limit: 4,
+    });
+    let mut desired = DesiredResource::new(resource, Stage::Hosts);
+    let units = builder.resources.iter().filter(|other| matches!(other.resource, Resource::Unit(_)));
+    desired.after = units.map(|unit| unit.resource.id()).chain(inputs.iter().cloned()).collect();
+    desired.inputs = inputs;
     builder.add(desired);
 }
 

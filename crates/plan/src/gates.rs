@@ -14,6 +14,10 @@ const SHORT: u32 = 60;
 const LONG: u32 = 240;
 
 pub(crate) fn add(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
+    if let Some(host) = rolling.snapshot() {
+        let title = "save a snapshot of etcd's data".to_owned();
+        graph.step(Key::gate("snapshot"), Stage::Etcd, Some(host.clone()), title, Vec::new(), Action::Snapshot);
+    }
     etcd(graph, inputs, rolling);
     api(graph, inputs);
     balancer(graph, inputs, rolling);
@@ -115,6 +119,11 @@ fn balancer(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
             graph.pass_through(key, needed);
         }
     }
+    if hosts.is_empty() {
+        // No balancer answers: they are pending, and so is what they do.
+        return;
+    }
+    in_balance(graph, inputs, rolling, &hosts);
     let mut needed = units(inputs, Component::Keepalived);
     needed.extend(units(inputs, Component::Haproxy));
     graph.step(Key::gate("address"), Stage::LoadBalancer, None, format!("exactly one balancer holds {address}"), needed, gate());
@@ -136,12 +145,43 @@ fn balancer(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling) {
     }
 }
 
+/// Masters leave the balance before they restart and come back when they answer; at the end every balancer sees every master.
+fn in_balance(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling, balancers: &[HostName]) {
+    let mut returned = Vec::new();
+    for host in inputs.cluster.with_role(Role::Master).filter(|host| rolling.drains(&host.name)) {
+        let action = Action::Drain { master: host.name.clone(), balancers: balancers.to_vec() };
+        let title = format!("take {} out of balance", host.name);
+        graph.step(Key::host_gate(&host.name, "drain"), Stage::Masters, None, title, rolling.before_drain(&host.name), action);
+        let needed = vec![
+            unit_key(host, Component::Etcd),
+            Key::host_gate(&host.name, "etcd"),
+            unit_key(host, Component::KubeApiserver),
+            Key::host_gate(&host.name, "api"),
+            Key::host_gate(&host.name, "drain"),
+        ];
+        let action = Action::Return { masters: vec![host.name.clone()], balancers: balancers.to_vec(), timeout_seconds: LONG };
+        let title = format!("{} is back in balance", host.name);
+        graph.step(Key::host_gate(&host.name, "return"), Stage::Masters, None, title, needed, action);
+        returned.push(Key::host_gate(&host.name, "return"));
+    }
+    let masters: Vec<HostName> = inputs.cluster.with_role(Role::Master).map(|host| host.name.clone()).collect();
+    let mut needed = api_gates(inputs);
+    needed.extend(units(inputs, Component::Haproxy));
+    needed.extend(returned);
+    let action = Action::Return { masters, balancers: balancers.to_vec(), timeout_seconds: SHORT };
+    graph.step(Key::gate("balance"), Stage::LoadBalancer, None, "every balancer sees every API server".into(), needed, action);
+}
+
 fn objects(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     let first_api = api_gates(inputs).into_iter().next();
     let mut apply = |name: &str, stage: Stage, title: &str, objects: &[ClusterObject], after: Vec<Key>| {
         let differing: Vec<&ClusterObject> = objects
             .iter()
-            .filter(|object| inputs.facts.objects.get(&object.name).copied().unwrap_or(ObjectDifference::Absent) != ObjectDifference::Same)
+            .filter(|object| match inputs.facts.objects.get(&object.name) {
+                Some(ObjectDifference::Same) => false,
+                Some(ObjectDifference::Edited) => inputs.overwrite_drift,
+                Some(ObjectDifference::Differs | ObjectDifference::Absent) | None => true,
+            })
             .collect();
         if differing.is_empty() {
             graph.pass_through(Key::gate(name), after);

@@ -6,10 +6,21 @@ use barque_model::{Component, Host, HostName, Role};
 
 use crate::build::PlanInputs;
 use crate::graph::Key;
-use crate::{Change, Difference, Resource, ResourceId};
+use crate::{Change, Difference, Observed, Resource, ResourceId};
 
 /// Hosts that serve the control plane restart strictly one by one; plain nodes in groups of this many.
 const NODES_AT_ONCE: usize = 5;
+
+/// Components whose change is preceded by a copy of etcd's data.
+const CONTROL: [Component; 4] =
+    [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
+
+/// The balancers that run before the plan begins.
+fn balancers(inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> Vec<HostName> {
+    let id = ResourceId(format!("unit {}", Component::Haproxy.unit()));
+    let starts = |host: &Host| changes.get(&host.name).and_then(|changed| changed.get(&id)).is_some_and(|found| found.change == Change::Start);
+    inputs.cluster.with_role(Role::LoadBalancer).filter(|host| !starts(host)).map(|host| host.name.clone()).collect()
+}
 
 /// The order of restarts.
 pub(crate) struct Rolling {
@@ -19,14 +30,26 @@ pub(crate) struct Rolling {
     chained: BTreeMap<HostName, BTreeSet<ResourceId>>,
     /// Host to its restarting components.
     components: BTreeMap<HostName, BTreeSet<Component>>,
+    /// Masters that leave the balance while they restart.
+    drained: BTreeSet<HostName>,
+    /// The host whose etcd is copied before the control plane changes.
+    snapshot: Option<HostName>,
 }
 
 impl Rolling {
     pub(crate) fn new(inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> Self {
-        let mut rolling = Self { waits: BTreeMap::new(), chained: BTreeMap::new(), components: BTreeMap::new() };
+        let mut rolling = Self {
+            waits: BTreeMap::new(),
+            chained: BTreeMap::new(),
+            components: BTreeMap::new(),
+            drained: BTreeSet::new(),
+            snapshot: None,
+        };
         for host in &inputs.cluster.hosts {
             rolling.collect(inputs, host, &changes[&host.name]);
         }
+        rolling.drained = rolling.to_drain(inputs, changes);
+        rolling.snapshot = rolling.to_copy(inputs);
         let serves = |host: &&Host| [Role::Etcd, Role::LoadBalancer, Role::Master].iter().any(|role| host.has(*role));
         let restarting = |host: &&Host| rolling.components.contains_key(&host.name);
         let control: Vec<&Host> = inputs.cluster.hosts.iter().filter(restarting).filter(serves).collect();
@@ -61,10 +84,59 @@ impl Rolling {
         }
     }
 
+    /// Masters that restart what answers the API, where balancers run already and another master can answer meanwhile.
+    fn to_drain(&self, inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> BTreeSet<HostName> {
+        let masters: Vec<&Host> = inputs.cluster.with_role(Role::Master).collect();
+        if masters.len() < 2 || balancers(inputs, changes).is_empty() {
+            return BTreeSet::new();
+        }
+        let answers = |host: &&&Host| self.restarts(&host.name, Component::Etcd) || self.restarts(&host.name, Component::KubeApiserver);
+        masters.iter().filter(answers).map(|host| host.name.clone()).collect()
+    }
+
+    /// A host with a running etcd, when the control plane is about to change.
+    fn to_copy(&self, inputs: &PlanInputs<'_>) -> Option<HostName> {
+        let touched = self.components.values().flatten().any(|component| CONTROL.contains(component));
+        let id = ResourceId(format!("unit {}", Component::Etcd.unit()));
+        let runs = |host: &&Host| {
+            let seen = inputs.observed.get(&host.name).and_then(|seen| seen.resources.get(&id));
+            matches!(seen, Some(Observed::Unit(state)) if state.is_active() && state.fingerprint.is_some())
+        };
+        if touched { inputs.cluster.with_role(Role::Etcd).find(runs).map(|host| host.name.clone()) } else { None }
+    }
+
+    /// The host whose etcd is copied first.
+    pub(crate) const fn snapshot(&self) -> Option<&HostName> {
+        self.snapshot.as_ref()
+    }
+
+    /// Whether `host` leaves the balance while it restarts.
+    pub(crate) fn drains(&self, host: &HostName) -> bool {
+        self.drained.contains(host)
+    }
+
+    /// What must be done before `host` leaves the balance: its predecessors' turns, and the writing of its own files.
+    pub(crate) fn before_drain(&self, host: &HostName) -> Vec<Key> {
+        let files = self.chained.get(host).into_iter().flatten().filter(|id| !id.0.starts_with("unit "));
+        let mut before: Vec<Key> = files.map(|id| Key::resource(host, id)).collect();
+        before.extend(self.waits.get(host).into_iter().flatten().cloned());
+        before
+    }
+
     /// Keys that must be done before `id` on `host` may change.
     pub(crate) fn waits_for(&self, host: &HostName, id: &ResourceId) -> Vec<Key> {
-        let chained = self.chained.get(host).is_some_and(|chained| chained.contains(id));
-        if chained { self.waits.get(host).cloned().unwrap_or_default() } else { Vec::new() }
+        if !self.chained.get(host).is_some_and(|chained| chained.contains(id)) {
+            return Vec::new();
+        }
+        let mut waits = self.waits.get(host).cloned().unwrap_or_default();
+        let serving = [Component::Etcd, Component::KubeApiserver].iter().any(|component| id.0 == format!("unit {}", component.unit()));
+        if serving && self.drains(host) {
+            waits.push(Key::host_gate(host, "drain"));
+        }
+        if self.snapshot.is_some() && self.components.get(host).is_some_and(|components| components.iter().any(|found| CONTROL.contains(found))) {
+            waits.push(Key::gate("snapshot"));
+        }
+        waits
     }
 
     /// Whether `component` restarts on `host`.
@@ -93,6 +165,7 @@ impl Rolling {
                 };
                 [Some(unit), gate].into_iter().flatten()
             })
+            .chain(self.drains(&host.name).then(|| Key::host_gate(&host.name, "return")))
             .collect()
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use barque_event::Stage;
-use barque_model::{HostName, Taint};
+use barque_model::{HostName, RunId, Taint};
 use serde::{Deserialize, Serialize};
 
-use crate::{Blob, Difference, Probe, Resource};
+use crate::{Blob, Difference, Prior, Probe, Resource, Sweep};
 
 /// A step's number within its plan, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +50,38 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stales: Vec<String>,
     },
+    /// Brings a resource back to what it was before some run.
+    Restore {
+        /// The resource as it is now.
+        resource: Resource,
+        /// What it goes back to.
+        prior: Prior,
+        /// The state of before this run is restored.
+        before: RunId,
+    },
+    /// Removes what a component left behind while it ran.
+    Sweep {
+        /// What.
+        sweep: Sweep,
+    },
+    /// Saves a snapshot of etcd's data on the host, and verifies it.
+    Snapshot,
+    /// Takes a master out of balance on every balancer, so that new connections go to the others.
+    Drain {
+        /// The master.
+        master: HostName,
+        /// The balancers.
+        balancers: Vec<HostName>,
+    },
+    /// Puts masters back into balance on every balancer and waits until each balancer sees them answer.
+    Return {
+        /// The masters.
+        masters: Vec<HostName>,
+        /// The balancers.
+        balancers: Vec<HostName>,
+        /// Seconds after which it has failed.
+        timeout_seconds: u32,
+    },
     /// Waits until an observation on the host holds.
     Gate {
         /// The observation.
@@ -82,6 +114,13 @@ pub enum Action {
         /// Taints that must be there.
         taints: Vec<Taint>,
     },
+    /// Takes changes of cluster objects and nodes back.
+    UndoObjects {
+        /// What is taken back, in this order.
+        changes: Vec<KubeUndo>,
+        /// The state of before this run is restored.
+        before: RunId,
+    },
     /// Waits until something holds in the cluster.
     ClusterGate {
         /// What.
@@ -91,10 +130,55 @@ pub enum Action {
     },
 }
 
+/// One change of the cluster's objects taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum KubeUndo {
+    /// An object that barque made is deleted.
+    Delete {
+        /// The object as it was applied, JSON; only its identity counts.
+        object: String,
+    },
+    /// An object goes back to what it was.
+    Replace {
+        /// The object as it was, JSON, without what the API server fills in.
+        object: String,
+    },
+    /// A node's labels and taints go back to what they were.
+    Node {
+        /// The node.
+        name: String,
+        /// Labels to set again, with their former values.
+        labels: BTreeMap<String, String>,
+        /// Labels to remove.
+        remove_labels: Vec<String>,
+        /// Taints to remove.
+        remove_taints: Vec<Taint>,
+    },
+}
+
+impl KubeUndo {
+    /// `Kind namespace/name` for people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Delete { object } | Self::Replace { object } => {
+                let value: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
+                let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str);
+                let (kind, name) = (text("/kind").unwrap_or("?"), text("/metadata/name").unwrap_or("?"));
+                text("/metadata/namespace").map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
+            }
+            Self::Node { name, .. } => format!("Node {name}"),
+        }
+    }
+}
+
 impl Action {
     /// Whether the step changes something, as opposed to waiting and observing.
     pub const fn changes(&self) -> bool {
-        matches!(self, Self::Apply { .. } | Self::Objects { .. } | Self::Node { .. })
+        matches!(
+            self,
+            Self::Apply { .. } | Self::Restore { .. } | Self::Sweep { .. } | Self::Objects { .. } | Self::UndoObjects { .. } | Self::Node { .. }
+        )
     }
 }
 
@@ -139,6 +223,15 @@ impl Plan {
     /// Steps that change something.
     pub fn changes(&self) -> usize {
         self.steps.iter().filter(|step| step.action.changes()).count()
+    }
+
+    /// Number of steps per host, hosts in the order of their names, hosts without steps left out.
+    pub fn hosts(&self) -> Vec<(HostName, u32)> {
+        let mut hosts: BTreeMap<HostName, u32> = BTreeMap::new();
+        for host in self.steps.iter().filter_map(|step| step.host.as_ref()) {
+            *hosts.entry(host.clone()).or_default() += 1;
+        }
+        hosts.into_iter().collect()
     }
 
     /// Number of steps per stage, in stage order, stages without steps left out.

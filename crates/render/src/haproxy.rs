@@ -48,7 +48,8 @@ global
     group haproxy
     # Half of these are connections, some 50000. No `maxconn`: haproxy would refuse to start on a host whose own limit is lower.
     fd-hard-limit 100000
-    # barque takes a master out of balance here before it restarts it: `set server {BACKEND}/HOST state drain`.
+    # barque takes a master out of balance here before it restarts it: `set server {BACKEND}/HOST state drain`. A reload loses no connection
+    # without `expose-fd listeners`: Debian's unit runs a master, which hands the listeners from the old worker to the new one by itself.
     stats socket /run/haproxy/admin.sock mode 600 level admin
     # After a reload the old process lives as long as its connections, and watches last for hours.
     hard-stop-after 5m

@@ -1,4 +1,4 @@
-//! What a host needs besides its components: directories, kernel parameters, the journal's limit, registry mirrors.
+//! What a host needs besides its components: directories, kernel parameters, the journal's limit, the watchdog, registry mirrors.
 
 use std::fmt::Write as _;
 
@@ -22,6 +22,7 @@ pub fn host_files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
         HostFile::public(SYSCTL_FILE, managed(&sysctl)),
         HostFile::public("/etc/systemd/journald.conf.d/10-barque.conf", managed(&journal)),
     ];
+    files.extend(crate::watchdog::files(host));
     if host.is_node() {
         files.extend(crate::containerd::mirror_files(cluster));
     }
@@ -79,6 +80,7 @@ pub fn directories(host: &Host) -> Vec<(String, u32, Owner)> {
         // Readable: certificates are public, and etcd's user passes through to its own. Keys have their own modes.
         (PKI, 0o755, Owner::root()),
         ("/etc/systemd/journald.conf.d", 0o755, Owner::root()),
+        (crate::watchdog::FOLDER, 0o755, Owner::root()),
     ];
     if host.runs(Component::Etcd) || host.has(Role::Master) {
         paths.push((ETCD_PKI, 0o755, Owner::root()));

@@ -20,6 +20,7 @@ mod needs;
 mod objects;
 mod paths;
 mod unit;
+mod watchdog;
 mod yaml;
 
 #[cfg(test)]
@@ -31,3 +32,4 @@ pub use component::{RenderFacts, component_files};
 pub use host::{directories, host_files, kernel_modules, sysctls};
 pub use needs::{BinaryNeed, ImageNeed, binaries, images, packages};
 pub use objects::{Objects, objects};
+pub use watchdog::{WATCHDOG_ATTEMPTS, WATCHDOG_FILES, WATCHDOG_STATE, WATCHDOG_TIMER, WATCHDOG_WINDOW_SECONDS};

@@ -9,7 +9,9 @@ use barque_model::{Cluster, Component, FlannelBackend, Host, HostFile, KubeProxy
 use serde_json::Value;
 
 use crate::testing::{cluster, release};
-use crate::{RenderFacts, binaries, component_files, directories, host_files, images, kernel_modules, objects, packages, sysctls};
+use crate::{
+    RenderFacts, WATCHDOG_FILES, binaries, component_files, directories, host_files, images, kernel_modules, objects, packages, sysctls,
+};
 
 fn facts() -> RenderFacts {
     RenderFacts { interface: Some("eth0".into()) }
@@ -140,8 +142,26 @@ fn each_component_has_files_exactly_where_it_runs() {
     }
 }
 
+/// Units and drop-ins of components.
 fn units(cluster: &Cluster) -> Vec<HostFile> {
-    all_files(cluster).into_iter().filter(|file| file.path.starts_with("/etc/systemd/system/")).collect()
+    let is_unit = |file: &HostFile| file.path.starts_with("/etc/systemd/system/") && !WATCHDOG_FILES.contains(&file.path.as_str());
+    all_files(cluster).into_iter().filter(is_unit).collect()
+}
+
+#[test]
+fn each_host_watches_exactly_its_own_units() {
+    let cluster = cluster();
+    for host in &cluster.hosts {
+        let files = host_files(&cluster, host);
+        let script = text(files.iter().find(|file| file.path == WATCHDOG_FILES[0]).unwrap());
+        let units: Vec<&str> =
+            script.lines().find_map(|line| line.strip_prefix("units='")?.strip_suffix('\'')).unwrap().split(' ').collect();
+        let expected: Vec<String> = Component::ALL.into_iter().filter(|component| host.runs(*component)).map(Component::unit).collect();
+        assert_eq!(units, expected, "{}", host.name);
+        for path in WATCHDOG_FILES {
+            assert!(files.iter().any(|file| file.path == path), "{} lacks {path}", host.name);
+        }
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub(crate) enum Sandbox {
     Strict(&'static str),
 }
 
+/// Lines of `[Service]` for what reads its configuration and writes to few places.
+pub(crate) const STRICT: &str = "NoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nProtectControlGroups=yes\nProtectKernelTunables=yes\nProtectKernelModules=yes\nRestrictSUIDSGID=yes\nRestrictRealtime=yes\nLockPersonality=yes\n";
+
 /// What differs between the services.
 pub(crate) struct Service<'a> {
     pub(crate) component: Component,
@@ -63,7 +66,7 @@ impl Service<'_> {
             text.push('\n');
         }
         if let Sandbox::Strict(writable) = self.sandbox {
-            text.push_str("NoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nProtectControlGroups=yes\nProtectKernelTunables=yes\nProtectKernelModules=yes\nRestrictSUIDSGID=yes\nRestrictRealtime=yes\nLockPersonality=yes\n");
+            text.push_str(STRICT);
             if !writable.is_empty() {
                 let _ = writeln!(text, "ReadWritePaths={writable}");
             }

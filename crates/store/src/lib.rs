@@ -27,6 +27,7 @@ mod owner;
 mod runs;
 pub mod sealed;
 mod state;
+mod tail;
 mod vault;
 
 pub use identity::{Identity, IdentityError};
@@ -35,4 +36,5 @@ pub use owner::LockOwner;
 pub use runs::{EventLog, RunDirectory, RunError, RunSummary, Runs, run_id, started_at};
 pub use sealed::{PASSPHRASE_WORK_FACTOR, Passphrase, SealingKey};
 pub use state::{STATE_FORMAT, StateDirectory, StateError};
+pub use tail::EventTail;
 pub use vault::VaultFileError;

@@ -139,6 +139,20 @@ impl Lock {
         Ok(lock)
     }
 
+    /// The owner that the file at `path` names, and whether it may still run.
+    pub(crate) fn holder(path: &Path) -> io::Result<Option<(LockOwner, bool)>> {
+        let text = match fs_err::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Half a file is an owner who has just taken it; the next look tells.
+        let Ok(owner) = serde_json::from_slice::<LockOwner>(&text) else { return Ok(None) };
+        let observer = LockOwner::current("", "", owner.since)?;
+        let lives = owner.machine != observer.machine || (owner.boot_id == observer.boot_id && owner.lives());
+        Ok(Some((owner, lives)))
+    }
+
     fn write(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;

@@ -3,13 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use barque_event::{EventKind, RunEvent, RunOutcome};
+use barque_event::{EventKind, RunEvent, RunOutcome, StepOutcome};
 use barque_model::{ClusterName, InvalidName, RunId};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::files;
+use crate::{EventTail, files};
 
 /// The identifier of a run that starts at `now`; `random` tells apart runs of the same second.
 pub fn run_id(now: Timestamp, random: u16) -> Result<RunId, InvalidName> {
@@ -65,10 +65,14 @@ pub struct RunSummary {
     pub cluster: Option<ClusterName>,
     /// The verb, such as `up`.
     pub verb: Option<String>,
+    /// Who started it, `user@machine`; runs of early versions do not say.
+    pub operator: Option<String>,
     /// When it started.
     pub started: Option<Timestamp>,
     /// How it ended; `None` when it still runs or died.
     pub outcome: Option<RunOutcome>,
+    /// Steps that changed something, so far.
+    pub changed: u32,
     /// The time of its last event.
     pub last_event: Option<Timestamp>,
 }
@@ -131,16 +135,33 @@ impl Runs {
     /// A run in a line.
     pub fn summary(&self, run: &RunId) -> Result<RunSummary, RunError> {
         let log = self.events(run)?;
-        let (cluster, verb) = match log.events.first().map(|event| &event.kind) {
-            Some(EventKind::RunStarted { cluster, verb, .. }) => (Some(cluster.clone()), Some(verb.clone())),
-            _ => (None, None),
+        let mut summary = RunSummary {
+            run: run.clone(),
+            cluster: None,
+            verb: None,
+            operator: None,
+            started: started_at(run),
+            outcome: None,
+            changed: 0,
+            last_event: log.events.last().map(|event| event.at),
         };
-        let last = log.events.last();
-        let outcome = match last.map(|event| &event.kind) {
-            Some(EventKind::RunFinished { outcome, .. }) => Some(*outcome),
-            _ => None,
-        };
-        Ok(RunSummary { run: run.clone(), cluster, verb, started: started_at(run), outcome, last_event: last.map(|event| event.at) })
+        for event in log.events {
+            match event.kind {
+                EventKind::RunStarted { cluster, verb, operator, .. } => {
+                    (summary.cluster, summary.verb, summary.operator) = (Some(cluster), Some(verb), operator);
+                }
+                EventKind::StepFinished { outcome: StepOutcome::Changed, .. } => summary.changed += 1,
+                // Its count leaves out transfers, which are steps too.
+                EventKind::RunFinished { outcome, changed, .. } => (summary.outcome, summary.changed) = (Some(outcome), changed),
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Reads a run's events as they are written.
+    pub fn follow(&self, run: &RunId) -> Result<EventTail, RunError> {
+        EventTail::open(self.path(run).join("events.jsonl"))
     }
 
     /// A file of a run, such as `receipt.json`; `None` when the run has none.

@@ -108,6 +108,12 @@ impl StateDirectory {
         Lock::acquire(&self.root.join("lock"), owner, on_stale)
     }
 
+    /// Who holds the lock, as far as can be told without taking it, and whether that process may still run (of one on another machine
+    /// nothing is known: it may). `None` when nobody does.
+    pub fn holder(&self) -> Result<Option<(LockOwner, bool)>, StateError> {
+        Ok(Lock::holder(&self.root.join("lock"))?)
+    }
+
     /// The runs.
     pub fn runs(&self) -> Runs {
         Runs::new(self.root.join("runs"))

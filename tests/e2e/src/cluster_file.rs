@@ -81,7 +81,7 @@ impl ClusterFile {
     pub fn text(&self) -> String {
         let balancer = self.vip.as_ref().map_or_else(String::new, |vip| format!("  loadBalancer:\n    vip: {vip}\n"));
         format!(
-            "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata:\n  name: {}\nspec:\n  kubernetes:\n    version: 1.37.2\n  ssh:\n    key: {}\n{}  hosts:\n{}{balancer}  kubelet:\n    failCgroupV1: false\n  runtime:\n    restrictOomScoreAdj: true\n{}",
+            "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata:\n  name: {}\nspec:\n  kubernetes:\n    version: 1.37.2\n  ssh:\n    key: {}\n{}  hosts:\n{}{balancer}  kubelet:\n    failCgroupV1: false\n    evictionHard: {{imagefs.available: 1Gi, nodefs.available: 1Gi}}\n  runtime:\n    restrictOomScoreAdj: true\n{}",
             self.name,
             self.key,
             self.ssh,

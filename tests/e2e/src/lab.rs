@@ -1,5 +1,6 @@
 //! A lab of real hosts, driven by `barque lab` as a person would.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,9 +8,10 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use crate::Finished;
 use crate::command::{finish, run};
 use crate::scenario::barque;
+use crate::together::together;
+use crate::{Finished, Listing, Scope};
 
 /// One host of a lab.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +24,18 @@ pub struct LabHost {
     pub host_key: String,
     /// Root of its file system as this machine sees it.
     pub root: PathBuf,
+}
+
+/// A host while it runs.
+#[derive(Debug, Deserialize)]
+struct Alive {
+    name: String,
+    pid: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Now {
+    hosts: Vec<Alive>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +137,32 @@ impl Lab {
     /// Boots a host that was killed.
     pub fn boot(&self, host: &str) -> Result<()> {
         self.verb("boot", &[host])?.ok().map(drop)
+    }
+
+    /// A host's process 1 as this machine sees it. Another one after each boot.
+    pub fn leader(&self, host: &str) -> Result<u32> {
+        let status = self.verb("status", &["--output", "json"])?.ok()?.stdout;
+        let now: Now = serde_json::from_str(&status).with_context(|| status.clone())?;
+        let found = now.hosts.into_iter().find(|found| found.name == host).and_then(|found| found.pid);
+        found.with_context(|| format!("{host} does not run"))
+    }
+
+    /// What lies on a host's disks, all mounts included, read from outside of it.
+    pub fn listing(&self, host: &str, scope: &Scope) -> Result<Listing> {
+        let root = PathBuf::from(format!("/proc/{}/root", self.leader(host)?));
+        Listing::take(&root, scope).with_context(|| format!("cannot list the files of {host}"))
+    }
+
+    /// The listings of several hosts, taken at the same time.
+    pub fn listings(&self, hosts: &[&str], scope: &Scope) -> Result<BTreeMap<String, Listing>> {
+        let listings = together(hosts, |host| self.listing(host, scope))?;
+        Ok(hosts.iter().map(|host| (*host).to_owned()).zip(listings).collect())
+    }
+
+    /// Packet-filter rules in a host's network namespace, by this machine's own `nft`.
+    pub fn packet_filter(&self, host: &str) -> Result<String> {
+        let leader = self.leader(host)?.to_string();
+        Ok(run("nsenter", ["-t", &leader, "-n", "nft", "list", "ruleset"])?.ok()?.stdout.trim().to_owned())
     }
 
     /// Removes the lab.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::command::finish;
-use crate::{ClusterFile, Finished, Kubectl, Lab};
+use crate::{ClusterFile, Finished, Kubectl, Lab, Running};
 
 /// What one scenario works with. Its lab goes when it is dropped.
 pub struct Scenario {
@@ -16,6 +16,7 @@ pub struct Scenario {
     /// Folder of the cluster file, the state and everything else of the scenario.
     pub folder: tempfile::TempDir,
     name: String,
+    topology: String,
 }
 
 impl Scenario {
@@ -23,7 +24,7 @@ impl Scenario {
     pub fn new(name: &str, topology: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("barque-{name}-")).tempdir()?;
         let lab = Lab::up(name, topology, folder.path())?;
-        Ok(Self { lab, folder, name: name.to_owned() })
+        Ok(Self { lab, folder, name: name.to_owned(), topology: topology.to_owned() })
     }
 
     /// Says what is being checked now, so that a failure shows how far it got.
@@ -63,10 +64,58 @@ impl Scenario {
 
     /// Runs `barque up` with the lab's host keys known, plus `arguments`.
     pub fn up(&self, arguments: &[&str]) -> Result<Finished> {
-        let known = self.lab.known_hosts().display().to_string();
-        let mut all = vec!["up", "--known-hosts", &known];
+        let mut all = vec!["up"];
         all.extend(arguments);
-        self.barque(&all)
+        self.remote(&all)
+    }
+
+    /// Runs a verb that connects to the hosts, with their keys known.
+    pub fn remote(&self, arguments: &[&str]) -> Result<Finished> {
+        finish(&mut self.remote_command(arguments))
+    }
+
+    /// Starts a verb that connects to the hosts, and goes on.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Running> {
+        Running::start(self.remote_command(arguments), self.folder.path())
+    }
+
+    fn remote_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.arg("--known-hosts").arg(self.lab.known_hosts());
+        command
+    }
+
+    /// Where barque keeps the cluster's state.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join(".barque").join(self.lab.name())
+    }
+
+    /// Identifiers of all runs that the state directory knows, oldest first.
+    pub fn runs(&self) -> Result<Vec<String>> {
+        let folder = self.state().join("runs");
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = fs_err::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let mut runs: Vec<String> = names.collect::<std::io::Result<_>>()?;
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// The latest run.
+    pub fn last_run(&self) -> Result<String> {
+        self.runs()?.pop().context("barque has recorded no run")
+    }
+
+    /// Puts new hosts of the same names and addresses in place of the lab's. What the operator's machine knows of the cluster stays,
+    /// its certificates among it.
+    pub fn renew_hosts(&mut self) -> Result<()> {
+        let addresses = |lab: &Lab| lab.hosts().iter().map(|host| host.address).collect::<Vec<_>>();
+        self.lab.down()?;
+        let fresh = Lab::up(&self.name, &self.topology, self.folder.path())?;
+        anyhow::ensure!(addresses(&fresh) == addresses(&self.lab), "the new hosts have other addresses: {fresh:?}");
+        self.lab = fresh;
+        Ok(())
     }
 
     /// A `kubectl` that reaches the cluster through its VIP as administrator.

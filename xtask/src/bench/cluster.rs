@@ -1,6 +1,7 @@
 //! The cluster that is measured.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -73,14 +74,32 @@ impl Cluster {
 
     /// Runs `barque up`, with its output in a file named after `label`.
     pub(crate) fn up(&self, label: &str, interrupt: &Interrupt) -> Result<Up> {
-        let (file, known, identity) = (self.file(), self.known_hosts(), self.identity());
-        let mut command =
-            barque(&["up", "--no-progress", "--file", text(&file)?, "--known-hosts", text(&known)?, "--identity", text(&identity)?]);
-        let before = runs_of(&self.state())?;
-        let measured = measure(&mut command, &self.folder.join(format!("{label}.log")), interrupt)
-            .with_context(|| format!("cannot measure `{label}`"))?;
-        let run = runs_of(&self.state())?.into_iter().find(|run| !before.contains(run)).context("`barque up` left no record of its run")?;
+        self.up_with(label, &[], interrupt)
+    }
+
+    /// Runs `barque up` with more arguments.
+    pub(crate) fn up_with(&self, label: &str, arguments: &[&str], interrupt: &Interrupt) -> Result<Up> {
+        let before = self.runs()?;
+        let measured =
+            measure(self.command()?.args(arguments), &self.log(label), interrupt).with_context(|| format!("cannot measure `{label}`"))?;
+        let run = self.runs()?.into_iter().find(|run| !before.contains(run)).context("`barque up` left no record of its run")?;
         Ok(Up { wall: measured.wall, peak: measured.peak, receipt: receipt::read(&run)? })
+    }
+
+    /// `barque up` for this cluster, not started yet.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let (file, known, identity) = (self.file(), self.known_hosts(), self.identity());
+        let known = text(&known)?;
+        Ok(barque(&["up", "--no-progress", "--file", text(&file)?, "--known-hosts", known, "--identity", text(&identity)?]))
+    }
+
+    /// The file with the output of the run called `label`.
+    pub(crate) fn log(&self, label: &str) -> PathBuf {
+        self.folder.join(format!("{label}.log"))
+    }
+
+    fn runs(&self) -> Result<Vec<PathBuf>> {
+        runs_of(&self.state())
     }
 
     /// Writes the administrator's kubeconfig and answers where it is.

@@ -156,11 +156,11 @@ fn path(text: &mut String, run: &Run) {
 }
 
 /// Digits after the point: enough to tell small values apart, no more than can be repeated.
-fn digits(value: f64) -> usize {
+pub(crate) fn digits(value: f64) -> usize {
     if value.abs() < 10.0 { 2 } else { 1 }
 }
 
-fn megabytes(bytes: u64) -> f64 {
+pub(crate) fn megabytes(bytes: u64) -> f64 {
     u32::try_from(bytes / 1000).map_or(f64::INFINITY, f64::from) / 1000.0
 }
 

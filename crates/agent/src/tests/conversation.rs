@@ -1,42 +1,15 @@
 //! Client and agent over a pipe in memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use barque_model::{Digest, Owner, SecretBytes};
 use barque_plan::{Blob, File, Observed, Probe, Resource, Sysctl};
 use fs_err as fs;
-use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::io::{AsyncWriteExt as _, duplex};
 
-use super::{Root, run};
-use crate::{AgentClient, AgentError, ApplyRequest, CHUNK, Record, ServeError, ServeOptions, StderrTail, read_journal, serve};
-
-const BUILD: &str = "0.1.0+test";
-
-fn options(root: &Root) -> ServeOptions {
-    ServeOptions { context: root.context(), build_id: BUILD.into(), stop: CancellationToken::new(), abort: CancellationToken::new() }
-}
-
-fn stderr() -> StderrTail {
-    Arc::new(|| vec!["last words".to_owned()])
-}
-
-/// The client's ends of two pipes, and the agent at the others.
-fn agent(options: ServeOptions) -> (DuplexStream, DuplexStream, JoinHandle<Result<(), ServeError>>) {
-    let (to_agent, agent_input) = duplex(256 << 10);
-    let (agent_output, from_agent) = duplex(256 << 10);
-    (from_agent, to_agent, tokio::spawn(serve(agent_input, agent_output, options)))
-}
-
-async fn connected(root: &Root) -> (AgentClient, JoinHandle<Result<(), ServeError>>) {
-    let (from, to, agent) = agent(options(root));
-    let (client, hello) = AgentClient::start(from, to, BUILD, stderr()).await.unwrap();
-    assert_eq!((hello.hello.boot_id.as_str(), hello.open_intents.len()), ("boot-1", 0));
-    (client, agent)
-}
+use super::{BUILD, Root, agent, connected, options, run, stderr};
+use crate::{AgentClient, AgentError, ApplyRequest, CHUNK, Record, ServeError, read_journal};
 
 /// Bytes that zstd cannot shorten, the same each time.
 fn noise(length: usize) -> Vec<u8> {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use barque_host::{HostContext, Prior, record_blob};
+use barque_host::{HostContext, record_blob};
 use barque_model::{Digest, Owner, RUN_MARKER, SecretBytes};
-use barque_plan::{Binary, Blob, Directory, File, HostsLine, Resource, Sysctl};
+use barque_plan::{Binary, Blob, Directory, File, HostsLine, Prior, Resource, Sysctl};
 use fs_err as fs;
 use fs_err::os::unix::fs::symlink;
 
@@ -19,10 +19,10 @@ use crate::{Applied, ApplyRequest};
 
 const PROGRAM: &[u8] = b"\x7fELF program";
 
-struct Case {
-    name: &'static str,
+pub(super) struct Case {
+    pub(super) name: &'static str,
     before: fn(&Path),
-    resource: Resource,
+    pub(super) resource: Resource,
     content: Option<Vec<u8>>,
 }
 
@@ -46,7 +46,7 @@ fn write(root: &Path, path: &str, content: &[u8]) {
     fs::write(path, content).unwrap();
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let nothing: fn(&Path) = |_| {};
     let file_case = |name, before| Case { name, before, resource: file(0o600), content: Some(file_content()) };
     let directory = Resource::Directory(Directory { path: "/var/lib/etcd/member".into(), mode: 0o700, owner: Owner::root() });
@@ -82,11 +82,11 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn session(context: HostContext) -> Session {
+pub(super) fn session(context: HostContext) -> Session {
     Session::begin(context).unwrap()
 }
 
-fn prepared(case: &Case) -> Root {
+pub(super) fn prepared(case: &Case) -> Root {
     let root = Root::new();
     let context = root.context();
     fs::write(context.blob(Digest::of(PROGRAM)), PROGRAM).unwrap();
@@ -95,7 +95,7 @@ fn prepared(case: &Case) -> Root {
     root
 }
 
-fn request(case: &Case, number: u8) -> ApplyRequest {
+pub(super) fn request(case: &Case, number: u8) -> ApplyRequest {
     ApplyRequest {
         run: run(number),
         step: case.name.into(),
@@ -107,7 +107,7 @@ fn request(case: &Case, number: u8) -> ApplyRequest {
 }
 
 /// Everything but barque's own folder: path to kind, mode and content.
-fn snapshot(root: &Path) -> BTreeMap<String, String> {
+pub(super) fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -124,7 +124,10 @@ fn snapshot(root: &Path) -> BTreeMap<String, String> {
                 folders.push(path);
                 String::new()
             } else {
-                String::from_utf8_lossy(&fs::read(&path).unwrap()).replace(run(1).as_str(), RUN_MARKER).replace(run(2).as_str(), RUN_MARKER)
+                let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+                let text = (1..=9).fold(text, |text, number| text.replace(run(number).as_str(), RUN_MARKER));
+                // The kernel ends a parameter's value with a line feed, whoever wrote it.
+                if name.starts_with("proc/sys/") { text.trim_end().to_owned() } else { text }
             };
             found.insert(name, format!("{:?} {:o} {content}", metadata.file_type(), metadata.permissions().mode()));
         }
@@ -249,4 +252,21 @@ async fn a_parameter_that_need_not_be_set_is_left_alone() {
     let Resource::Sysctl(sysctl) = case.resource.clone() else { panic!() };
     let required = Case { resource: Resource::Sysctl(Sysctl { required: true, ..sysctl }), ..case };
     assert!(apply(&session, request(&required, 1), None).await.unwrap_err().hint.is_some());
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_no_success_when_something_else_is_there() {
+    let earlier = Case { name: "earlier", before: |root| write(root, "etc/etcd/etcd.env", &file_content()), ..cases().remove(0) };
+    let Resource::File(wanted) = file(0o644) else { panic!() };
+    let other = Resource::File(File { digest: Digest::of(b"other"), ..wanted.clone() });
+    let dying = Case { name: "dying", before: |_| {}, resource: other, content: Some(b"other".to_vec()) };
+    let earlier = Case { resource: Resource::File(wanted), ..earlier };
+    let root = prepared(&earlier);
+    apply(&session(root.context()), request(&dying, 1), Some(Death::AfterIntent)).await.unwrap_err();
+    let resumed = session(root.context());
+    assert!(!apply(&resumed, request(&earlier, 2), None).await.unwrap().changed);
+    resumed.finish().await.unwrap();
+    let records = read_journal(&root.context().state("journal"), &run(1)).unwrap();
+    assert!(matches!(&records[1], Record::Outcome { intent: 1, result: Ending::Failed, message, .. } if message.contains("another state")));
+    assert_eq!(session(root.context()).open_intents(), []);
 }

@@ -1,13 +1,22 @@
 #![allow(clippy::unwrap_used)]
 
 mod conversation;
+mod fixtures;
 mod laws;
+mod runs;
+mod undo_laws;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use barque_host::HostContext;
 use barque_model::RunId;
 use fs_err as fs;
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{AgentClient, ServeError, ServeOptions, StderrTail, serve};
 
 /// A temporary root with the few files that resources need.
 struct Root(tempfile::TempDir);
@@ -42,4 +51,28 @@ impl Root {
 
 fn run(number: u8) -> RunId {
     format!("20261125T020304Z-000{number}").parse().unwrap()
+}
+
+const BUILD: &str = "0.1.0+test";
+
+fn options(root: &Root) -> ServeOptions {
+    ServeOptions { context: root.context(), build_id: BUILD.into(), stop: CancellationToken::new(), abort: CancellationToken::new() }
+}
+
+fn stderr() -> StderrTail {
+    Arc::new(|| vec!["last words".to_owned()])
+}
+
+/// The client's ends of two pipes, and the agent at the others.
+fn agent(options: ServeOptions) -> (DuplexStream, DuplexStream, JoinHandle<Result<(), ServeError>>) {
+    let (to_agent, agent_input) = duplex(256 << 10);
+    let (agent_output, from_agent) = duplex(256 << 10);
+    (from_agent, to_agent, tokio::spawn(serve(agent_input, agent_output, options)))
+}
+
+async fn connected(root: &Root) -> (AgentClient, JoinHandle<Result<(), ServeError>>) {
+    let (from, to, agent) = agent(options(root));
+    let (client, hello) = AgentClient::start(from, to, BUILD, stderr()).await.unwrap();
+    assert_eq!((hello.hello.boot_id.as_str(), hello.open_intents.len()), ("boot-1", 0));
+    (client, agent)
 }

@@ -27,7 +27,8 @@ pub(crate) fn cluster_file(status: &LabStatus) -> Result<String> {
     if status.hosts.iter().any(|host| host.name.starts_with("lb")) {
         writeln!(text, "  loadBalancer:\n    vip: {}", status.vip)?;
     }
-    writeln!(text, "  # The lab's hosts are containers: they share this machine's cgroups and may not lower OOM scores.")?;
-    writeln!(text, "  kubelet:\n    failCgroupV1: false\n  runtime:\n    restrictOomScoreAdj: true")?;
+    writeln!(text, "  # The lab's hosts are containers: they share this machine's cgroups and disk, and may not lower OOM scores.")?;
+    let eviction = "evictionHard: {imagefs.available: 1Gi, nodefs.available: 1Gi}";
+    writeln!(text, "  kubelet:\n    failCgroupV1: false\n    {eviction}\n  runtime:\n    restrictOomScoreAdj: true")?;
     Ok(text)
 }

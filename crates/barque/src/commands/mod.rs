@@ -1,6 +1,8 @@
 //! One file per verb.
 
 mod agent;
+mod changing;
+mod drift;
 mod hosts;
 mod kubeconfig;
 #[cfg(feature = "lab")]
@@ -9,9 +11,12 @@ pub(crate) mod lab;
 mod lab_artifacts;
 #[cfg(feature = "lab")]
 mod lab_demo;
+mod plan;
 mod probe;
 mod reference;
+mod rollback;
 mod run;
+mod runs;
 mod status;
 mod up;
 mod validate;

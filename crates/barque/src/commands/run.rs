@@ -18,7 +18,11 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Verb::Validate(arguments) => super::validate::run(&arguments),
         Verb::Hosts(arguments) => super::hosts::run(&arguments),
         Verb::Up(arguments) => super::up::run(&arguments),
+        Verb::Plan(arguments) => super::plan::run(&arguments),
         Verb::Status(arguments) => super::status::run(&arguments),
+        Verb::Drift(arguments) => super::drift::run(&arguments),
+        Verb::Runs(arguments) => super::runs::run(&arguments),
+        Verb::Rollback(arguments) => super::rollback::run(&arguments),
         Verb::Kubeconfig(arguments) => super::kubeconfig::run(&arguments),
         #[cfg(feature = "lab")]
         Verb::Lab(arguments) => super::lab::run(&arguments, &settings::lab_folders()),

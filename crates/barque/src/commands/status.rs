@@ -1,7 +1,9 @@
 //! `barque status`: the health of every component on every host.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
-use barque_engine::{ClusterStatus, Context, Events};
+use barque_engine::{ClusterStatus, Context, Events, HostStatus};
 use barque_event::exit;
 
 use crate::arguments::{Output, RemoteArguments};
@@ -68,10 +70,62 @@ fn text(status: &ClusterStatus) -> String {
     } else {
         format!("certificates that expire soon: {}", soon.join(", "))
     };
+    let watchdog = watchdog_text(&status.hosts);
     let verdict = if status.healthy { "healthy" } else { "NOT healthy" };
-    format!("{hosts}\n\n{etcd}\n\n{nodes}\n\n{api}\n{vip}\n{certificates}\n\ncluster `{}` is {verdict}", status.cluster)
+    format!("{hosts}\n\n{etcd}\n\n{nodes}\n\n{api}\n{vip}\n{certificates}\n{watchdog}\ncluster `{}` is {verdict}", status.cluster)
+}
+
+/// A line for each unit that a watchdog started again, nothing when there is none.
+fn watchdog_text(hosts: &[HostStatus]) -> String {
+    let mut text = String::new();
+    for host in hosts {
+        for unit in &host.watchdog {
+            let times = if unit.attempts == 1 { "once".to_owned() } else { format!("{} times", unit.attempts) };
+            let then = if unit.given_up {
+                format!("; GIVEN UP until the hour has passed, see `journalctl -u {}`", unit.unit)
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
+                text,
+                "watchdog on {}: started {} {times} within the last hour, last at {}{then}",
+                host.name, unit.unit, unit.last
+            );
+        }
+    }
+    text
 }
 
 const fn yes(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
+}
+
+#[cfg(test)]
+mod tests {
+    use barque_engine::WatchdogStatus;
+
+    use super::*;
+
+    #[test]
+    fn what_a_watchdog_did_is_shown() {
+        let started = |unit: &str, attempts, given_up| WatchdogStatus {
+            unit: unit.to_owned(),
+            attempts,
+            last: jiff::Timestamp::UNIX_EPOCH,
+            given_up,
+        };
+        let host = |watchdog| HostStatus {
+            name: "m1".to_owned(),
+            address: "10.0.0.1".to_owned(),
+            unreachable: None,
+            components: Vec::new(),
+            watchdog,
+        };
+        let shown = watchdog_text(&[host(vec![started("etcd.service", 1, false), started("kubelet.service", 3, true)])]);
+        insta::assert_snapshot!(shown, @r"
+        watchdog on m1: started etcd.service once within the last hour, last at 1970-01-01T00:00:00Z
+        watchdog on m1: started kubelet.service 3 times within the last hour, last at 1970-01-01T00:00:00Z; GIVEN UP until the hour has passed, see `journalctl -u kubelet.service`
+        ");
+        assert_eq!(watchdog_text(&[host(Vec::new())]), "");
+    }
 }

@@ -98,6 +98,7 @@ mod tests {
             unit: Some("etcd.service".into()),
             journal: vec!["panic: no space left on device".into()],
             hint: Some("run `journalctl -u etcd.service` on the host".into()),
+            retryable: false,
         };
         let plain = anstream::adapter::strip_str(&failure_text(&failure)).to_string();
         insta::assert_snapshot!(plain, @r"

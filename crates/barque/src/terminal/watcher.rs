@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use barque_engine::EventReader;
-use barque_event::{EventKind, RunEvent, StepOutcome};
+use barque_event::RunEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::lines::{Lines, timed};
 use super::live::Live;
 use super::{note, say};
 use crate::arguments::Output;
@@ -24,7 +25,7 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Shows a run.
 pub(crate) struct Watcher {
     output: Output,
-    verbose: bool,
+    lines: Lines,
     live: Option<ProgressBar>,
     view: Live,
     begun: Instant,
@@ -39,7 +40,8 @@ impl Watcher {
             bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { output, verbose, live: bar, view: Live::default(), begun: Instant::now(), last_line: Instant::now() }
+        let lines = Lines { verbose, beginnings: bar.is_none(), end: false };
+        Self { output, lines, live: bar, view: Live::default(), begun: Instant::now(), last_line: Instant::now() }
     }
 
     /// Watches until the run's senders are gone.
@@ -67,9 +69,9 @@ impl Watcher {
         if self.output == Output::Json {
             return say(&serde_json::to_string(event)?);
         }
-        let Some(line) = self.line(event) else { return Ok(()) };
+        let Some(line) = self.lines.of(event) else { return Ok(()) };
         self.last_line = Instant::now();
-        let line = format!("{:>6.1} s  {line}", self.begun.elapsed().as_secs_f64());
+        let line = timed(self.begun.elapsed().as_secs_f64(), &line);
         match &self.live {
             Some(bar) => bar.println(line),
             None => note(&line)?,
@@ -86,26 +88,6 @@ impl Watcher {
         } else if self.output == Output::Text && self.last_line.elapsed() > HEARTBEAT {
             self.last_line = Instant::now();
             let _ = note(&self.view.text(self.begun.elapsed().as_secs_f64(), jiff::Timestamp::now(), WIDTH));
-        }
-    }
-
-    /// The line that an event is worth, if any.
-    fn line(&self, event: &RunEvent) -> Option<String> {
-        let host = event.host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
-        match &event.kind {
-            EventKind::Planned { changes, .. } => Some(format!("{changes} changes are needed")),
-            EventKind::StageStarted { stage } if self.live.is_none() => Some(format!("stage {stage}: begins")),
-            EventKind::StageFinished { stage, millis } => Some(format!("stage {stage}: done in {:.1} s", *millis as f64 / 1000.0)),
-            EventKind::StepFinished { title, outcome, millis } => {
-                let matters = self.verbose
-                    || (title.contains(".service") && *outcome == StepOutcome::Changed)
-                    || (*outcome == StepOutcome::Holds && *millis > 1000);
-                matters.then(|| format!("{host:<8} {title} ({:.1} s)", *millis as f64 / 1000.0))
-            }
-            EventKind::StepFailed { failure } => Some(format!("{host:<8} FAILED {}: {}", failure.step, failure.message)),
-            EventKind::Note { text } => Some(format!("{host:<8} {text}")),
-            EventKind::HostConnected { millis } if self.verbose => Some(format!("{host:<8} connected ({millis} ms)")),
-            _ => None,
         }
     }
 }

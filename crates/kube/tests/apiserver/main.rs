@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use barque_kube::{Client, KubeError, ready_anonymous};
-use barque_model::{ObjectDifference, Taint, TaintEffect};
+use barque_model::{APPLIED_ANNOTATION, ObjectDifference, Taint, TaintEffect};
 use serde_json::{Value, json};
 
 use server::{Authority, Server};
@@ -43,9 +43,11 @@ async fn objects_nodes_and_deployments() {
     let server = Server::start().await;
     let client = server.administrator();
     objects_change_as_foretold(&server, &client).await;
+    objects_go_back(&server, &client).await;
     every_kind_of_an_add_on(&client).await;
     kinds_that_come_later(&client).await;
     nodes_keep_what_others_set(&server, &client).await;
+    nodes_go_back(&server, &client).await;
     a_deployment_becomes_ready(&server, &client).await;
 }
 
@@ -84,10 +86,75 @@ async fn objects_change_as_foretold(server: &Server, client: &Client) {
     assert_eq!(apply(client, &map).await, ObjectDifference::Differs);
     assert_eq!(data(client).await, json!({"k": "2", "other": "x"}));
 
+    // With the annotation that says what was applied, an edit can be told from a change of what is wanted.
+    map["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: "first" });
+    assert_eq!(apply(client, &map).await, ObjectDifference::Differs);
+    server.kubectl(&["-n", "demo", "patch", "configmap", "m", "--type=merge", "-p", r#"{"data": {"k": "4"}}"#], "");
+    assert_eq!(difference(client, &map).await, ObjectDifference::Edited);
+    map["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: "second" });
+    assert_eq!(difference(client, &map).await, ObjectDifference::Differs);
+    assert_eq!(apply(client, &map).await, ObjectDifference::Differs);
+    assert_eq!(difference(client, &map).await, ObjectDifference::Same);
+
     let broken = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "demo"},
         "spec": {"ports": [{"port": 99999}]}});
     let error = client.apply(&broken.to_string()).await.unwrap_err();
     assert!(matches!(&error, KubeError::Invalid(text) if text.contains("99999")), "{error}");
+}
+
+async fn live(client: &Client, object: &Value) -> Option<Value> {
+    client.live(&object.to_string()).await.unwrap().map(|text| serde_json::from_str(&text).unwrap())
+}
+
+/// Who owns which field, without the times.
+fn owners(object: &Value) -> Vec<(Value, Value, Value)> {
+    let owned = |entry: &Value| (entry["manager"].clone(), entry["operation"].clone(), entry["fieldsV1"].clone());
+    object["metadata"]["managedFields"].as_array().unwrap().iter().map(owned).collect()
+}
+
+/// Someone else's object that barque changes, and one that barque makes: both are as before in the end.
+async fn objects_go_back(server: &Server, client: &Client) {
+    let map = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "demo"}, "data": data});
+    server.kubectl(&["create", "-f", "-"], &map("theirs", json!({"k": "1", "kept": "x"})).to_string());
+    let changed = map("theirs", json!({"k": "2", "more": "y"}));
+    let before = live(client, &changed).await.unwrap();
+    assert_eq!(before["data"], json!({"k": "1", "kept": "x"}));
+    for member in ["uid", "resourceVersion", "creationTimestamp"] {
+        assert!(before["metadata"].get(member).is_none(), "{member}");
+    }
+    assert_eq!(apply(client, &changed).await, ObjectDifference::Differs);
+    assert_ne!(live(client, &changed).await.unwrap()["data"], before["data"]);
+    assert!(client.replace(&before.to_string()).await.unwrap());
+    let after = live(client, &changed).await.unwrap();
+    assert_eq!((&after["data"], owners(&after)), (&before["data"], owners(&before)));
+    assert!(!client.replace(&before.to_string()).await.unwrap());
+
+    // A field that barque set in an earlier run comes back as barque's: what leaves it out later removes it.
+    let (two, one) = (map("ours", json!({"a": "1", "b": "2"})), map("ours", json!({"a": "1"})));
+    assert_eq!(live(client, &two).await, None);
+    assert_eq!(apply(client, &two).await, ObjectDifference::Absent);
+    let before = live(client, &two).await.unwrap();
+    assert_eq!(apply(client, &one).await, ObjectDifference::Differs);
+    assert!(client.replace(&before.to_string()).await.unwrap());
+    assert_eq!(live(client, &two).await.unwrap()["data"], json!({"a": "1", "b": "2"}));
+    assert_eq!(apply(client, &one).await, ObjectDifference::Differs);
+    assert_eq!(live(client, &two).await.unwrap()["data"], json!({"a": "1"}));
+
+    assert!(client.delete(&two.to_string()).await.unwrap());
+    assert!(!client.delete(&two.to_string()).await.unwrap());
+    assert_eq!(live(client, &two).await, None);
+    // Deleted by someone else meanwhile: made again.
+    assert!(client.replace(&before.to_string()).await.unwrap());
+    assert_eq!(live(client, &two).await.unwrap()["data"], json!({"a": "1", "b": "2"}));
+    assert!(client.delete(&two.to_string()).await.unwrap());
+
+    // No such kind, no such namespace.
+    let ship = json!({"apiVersion": "example.org/v1", "kind": "Boat", "metadata": {"name": "s"}});
+    assert_eq!(live(client, &ship).await, None);
+    assert!(!client.delete(&ship.to_string()).await.unwrap());
+    let nowhere = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "nowhere"}});
+    assert_eq!(live(client, &nowhere).await, None);
+    assert!(!client.delete(&nowhere.to_string()).await.unwrap());
 }
 
 async fn data(client: &Client) -> Value {
@@ -180,6 +247,27 @@ async fn nodes_keep_what_others_set(server: &Server, client: &Client) {
     for wanted in [taint("ours"), left, right] {
         assert!(node.taints.contains(&wanted), "{wanted} in {:?}", node.taints);
     }
+}
+
+async fn nodes_go_back(server: &Server, client: &Client) {
+    let node = |name: &'static str| async move {
+        let mut nodes = client.nodes().await.unwrap();
+        nodes.retain(|node| node.name == name);
+        nodes.pop().unwrap()
+    };
+    let before = node("n2").await;
+    let taint = Taint { key: "mine".into(), value: "v".into(), effect: TaintEffect::NoSchedule };
+    let labels = BTreeMap::from([("foreign".to_owned(), "changed".to_owned()), ("added".to_owned(), String::new())]);
+    assert!(client.set_node("n2", &labels, std::slice::from_ref(&taint)).await.unwrap());
+    server.kubectl(&["label", "node", "n2", "later=z"], "");
+    let former = BTreeMap::from([("foreign".to_owned(), before.labels["foreign"].clone())]);
+    let (gone, taints) = (["added".to_owned()], [taint]);
+    assert!(client.undo_node("n2", &former, &gone, &taints).await.unwrap());
+    assert!(!client.undo_node("n2", &former, &gone, &taints).await.unwrap());
+    let mut after = node("n2").await;
+    assert_eq!(after.labels.remove("later").as_deref(), Some("z"), "what others set since stays");
+    assert_eq!((after.labels, after.taints), (before.labels, before.taints));
+    assert!(!client.undo_node("absent", &former, &gone, &taints).await.unwrap());
 }
 
 /// No controller runs here, so the test makes the ReplicaSet and the pods that a controller would.

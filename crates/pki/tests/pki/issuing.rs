@@ -219,12 +219,3 @@ fn format_1_is_read() {
     assert_eq!(issued, Vec::new());
     assert_eq!(same, vault);
 }
-
-#[test]
-#[ignore = "writes the fixture of the present format"]
-fn write_fixture() {
-    let (vault, _) = issue(&one_host(), None, now()).unwrap();
-    let value: serde_json::Value = serde_json::from_slice(&vault.to_json()).unwrap();
-    let path = format!("{}/tests/fixtures/vault-format-{}.json", env!("CARGO_MANIFEST_DIR"), barque_pki::VAULT_FORMAT);
-    std::fs::write(path, serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
-}

@@ -3,14 +3,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use barque_event::{EventKind, RunEvent, RunOutcome};
+use barque_event::{EventKind, RunOutcome};
 use barque_model::RunId;
-use barque_store::{Identity, LockError, LockOwner, OnStaleLock, SealingKey, StateDirectory, run_id};
+use barque_store::{Identity, LockError, LockOwner, OnStaleLock, SealingKey, StateDirectory};
 
 use crate::{now, vault};
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Copies with the modes that state has; version control keeps none.
@@ -32,7 +32,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn format_1_is_read() {
     let directory = tempfile::tempdir().unwrap();
-    copy(&fixture(), directory.path());
+    copy(&fixture("format-1"), directory.path());
     let identity = Identity::load(&directory.path().join("identity.txt")).unwrap();
     let state = StateDirectory::open(&directory.path().join("state")).unwrap();
     assert_eq!(state.load_vault(&SealingKey::Identity(identity)).unwrap(), Some(vault()));
@@ -46,32 +46,23 @@ fn format_1_is_read() {
 }
 
 #[test]
-#[ignore = "writes the fixture of the present format"]
-fn write_fixture() {
-    let root = fixture();
-    std::fs::create_dir_all(&root).unwrap();
-    let (identity, _) = Identity::load_or_create(&root.join("identity.txt"), now()).unwrap();
-    let state = StateDirectory::open_or_create(&root.join("state")).unwrap();
-    state.save_vault(&vault(), &SealingKey::Identity(identity)).unwrap();
-    let run = run_id(now(), 0x1a2b).unwrap();
-    let mut directory = state.runs().create(&run).unwrap();
-    directory.write_spec(b"apiVersion: barque/v1\nkind: Cluster\n").unwrap();
-    let kinds = [
-        EventKind::RunStarted { run: run.clone(), cluster: "demo".parse().unwrap(), verb: "up".to_owned(), hosts: Vec::new() },
-        EventKind::RunFinished { outcome: RunOutcome::Failed, changed: 0, unchanged: 0, failed: 1, millis: 5 },
-    ];
-    for (kind, seq) in kinds.into_iter().zip(1..) {
-        directory.append(&RunEvent { seq, at: now(), host: None, step: None, kind }).unwrap();
-    }
-    directory.finish(b"{}\n").unwrap();
-    let owner = LockOwner {
-        pid: 4321,
-        start_ticks: 99,
-        machine: "laptop".to_owned(),
-        boot_id: "8f9d7a42-0000-4000-8000-000000000000".to_owned(),
-        user: "bob".to_owned(),
-        verb: "up".to_owned(),
-        since: now(),
-    };
-    std::fs::write(state.path().join("lock"), serde_json::to_vec(&owner).unwrap()).unwrap();
+fn a_run_of_the_first_version_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = StateDirectory::open_or_create(directory.path()).unwrap();
+    let run: RunId = "20261125T050224Z-cdf6".parse().unwrap();
+    copy(&fixture("run-1"), &state.runs().path(&run));
+    let summary = state.runs().summary(&run).unwrap();
+    assert_eq!((summary.verb.as_deref(), summary.operator), (Some("up"), None));
+    assert_eq!((summary.outcome, summary.changed), (Some(RunOutcome::Failed), 478));
+    let events = state.runs().events(&run).unwrap().events;
+    assert_eq!((events.len(), events.last().map(|event| event.seq)), (58, Some(58)));
+    assert_eq!(state.runs().follow(&run).unwrap().next_events().unwrap(), events);
+    let planned = events.iter().find_map(|event| {
+        if let EventKind::Planned { stages, hosts, .. } = &event.kind { Some((stages.len(), hosts.len())) } else { None }
+    });
+    assert_eq!(planned, Some((7, 0)));
+    let failed = events.iter().find_map(|event| if let EventKind::StepFailed { failure } = &event.kind { Some(failure) } else { None });
+    assert!(failed.is_some_and(|failure| !failure.retryable && failure.exit_status == Some(1)));
+    let receipt: serde_json::Value = serde_json::from_slice(&state.runs().read(&run, "receipt.json").unwrap().unwrap()).unwrap();
+    assert_eq!((&receipt["changed"], &receipt["pending"]), (&478.into(), &serde_json::Value::Null));
 }

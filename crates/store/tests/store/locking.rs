@@ -99,3 +99,21 @@ fn a_live_owner_is_respected_even_without_the_kernels_lock() {
     fixture.leave(&fixture.me);
     assert!(matches!(fixture.state.lock(&fixture.me, OnStaleLock::Break), Err(LockError::Held { .. })));
 }
+
+#[test]
+fn whoever_holds_it_is_seen_without_taking_it() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.state.holder().unwrap(), None);
+    let lock = fixture.state.lock(&fixture.me, OnStaleLock::Refuse).unwrap();
+    assert_eq!(fixture.state.holder().unwrap(), Some((fixture.me.clone(), true)));
+    drop(lock);
+    assert_eq!(fixture.state.holder().unwrap(), None);
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let dead = LockOwner { pid: child.id(), ..fixture.me.clone() };
+    child.wait().unwrap();
+    fixture.leave(&dead);
+    assert_eq!(fixture.state.holder().unwrap(), Some((dead.clone(), false)));
+    let elsewhere = LockOwner { machine: "elsewhere".to_owned(), ..dead };
+    fixture.leave(&elsewhere);
+    assert_eq!(fixture.state.holder().unwrap(), Some((elsewhere, true)));
+}

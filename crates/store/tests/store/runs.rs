@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use barque_event::{EventKind, RunEvent, RunOutcome};
+use barque_event::{EventKind, RunEvent, RunOutcome, StepOutcome};
 use barque_model::RunId;
 use barque_store::{RunError, StateDirectory, run_id, started_at};
 use jiff::SignedDuration;
@@ -15,6 +15,7 @@ fn events(run: &RunId) -> Vec<RunEvent> {
             run: run.clone(),
             cluster: "demo".parse().unwrap(),
             verb: "up".to_owned(),
+            operator: Some("ann@desk".to_owned()),
             hosts: vec!["m1".parse().unwrap()],
         },
         EventKind::Note { text: "two\nlines".to_owned() },
@@ -57,6 +58,7 @@ fn events_are_seen_at_once_and_come_back() {
     let summary = state.runs().summary(&run).unwrap();
     assert_eq!(summary.outcome, Some(RunOutcome::Done));
     assert_eq!(summary.cluster, Some("demo".parse().unwrap()));
+    assert_eq!((summary.operator.as_deref(), summary.changed), (Some("ann@desk"), 1));
     assert_eq!((summary.started, summary.last_event), (Some(now()), Some(now())));
 }
 
@@ -88,4 +90,40 @@ fn runs_are_listed_newest_first() {
     std::fs::create_dir(state.path().join("runs/notes")).unwrap();
     assert_eq!(state.runs().list().unwrap(), [&runs[1], &runs[0], &runs[2]].map(Clone::clone));
     assert!(matches!(state.runs().create(&runs[0]), Err(RunError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists));
+}
+
+#[test]
+fn a_growing_log_is_followed_line_by_line() {
+    let (_directory, state) = state();
+    let run = run_id(now(), 1).unwrap();
+    let mut directory = state.runs().create(&run).unwrap();
+    let events = events(&run);
+    let mut tail = state.runs().follow(&run).unwrap();
+    assert_eq!(tail.next_events().unwrap(), []);
+    directory.append(&events[0]).unwrap();
+    directory.append(&events[1]).unwrap();
+    assert_eq!(tail.next_events().unwrap(), events[..2]);
+    let mut file = std::fs::OpenOptions::new().append(true).open(directory.path().join("events.jsonl")).unwrap();
+    let mut line = serde_json::to_vec(&events[2]).unwrap();
+    let second = line.split_off(20);
+    file.write_all(&line).unwrap();
+    assert_eq!(tail.next_events().unwrap(), []);
+    file.write_all(&second).unwrap();
+    file.write_all(b"\nnonsense\n").unwrap();
+    assert!(matches!(tail.next_events(), Err(RunError::Event { line: 4, .. })));
+}
+
+#[test]
+fn a_run_that_died_has_counted_its_changes() {
+    let (_directory, state) = state();
+    let run = run_id(now(), 1).unwrap();
+    let mut directory = state.runs().create(&run).unwrap();
+    let finished = |outcome| EventKind::StepFinished { title: "t".to_owned(), outcome, millis: 1 };
+    for (kind, seq) in
+        [StepOutcome::Changed, StepOutcome::Unchanged, StepOutcome::Holds, StepOutcome::Changed].map(finished).into_iter().zip(1..)
+    {
+        directory.append(&RunEvent { seq, at: now(), host: None, step: None, kind }).unwrap();
+    }
+    let summary = state.runs().summary(&run).unwrap();
+    assert_eq!((summary.outcome, summary.changed), (None, 2));
 }

@@ -299,8 +299,8 @@ async fn big_data() {
 }
 
 /// Keys are exchanged anew after 1 GiB, where SSH libraries have had their faults.
+#[cfg(feature = "e2e")]
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes long; for changes of the russh version"]
 async fn two_gigabytes_cross_a_key_exchange() {
     upload(&Sshd::start(), TransportKind::Builtin, &noise(100_000_000), 24).await;
 }

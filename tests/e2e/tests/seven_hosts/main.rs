@@ -4,6 +4,7 @@
 
 mod change;
 mod failover;
+mod flags;
 mod reboot;
 mod security;
 mod workload;
@@ -30,6 +31,7 @@ fn deploy_use_break_change_reboot() -> Result<()> {
     workload::deploy(&scenario, &kubectl)?;
     workload::check(&scenario, &kubectl)?;
     security::check(&scenario, &kubectl)?;
+    flags::check(&scenario)?;
     change::one_flag_rolls_through_the_masters(&scenario, &kubectl)?;
     change::a_wrong_flag_stops_at_the_first_master(&scenario, &kubectl)?;
     failover::balancer(&scenario, &kubectl)?;

@@ -1,20 +1,17 @@
-//! The operator's side of the connection.
+//! The connection to an agent: each call gets a number, and its answer finds it by that.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use barque_model::KubeAccess;
-use barque_plan::{Blob, HostFacts, Observed, Probe, Resource};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::message::{Answer, Greeting, Reply, Request};
-use crate::wire::{CHUNK, Frame, FrameKind, Hello, PROTOCOL, WireError, read_frame, read_hello, write_frame};
-use crate::{AgentError, Applied, ApplyRequest, EtcdMember, KubeAnswer, KubeCall, OpenIntent};
+use crate::wire::{Frame, FrameKind, Hello, PROTOCOL, WireError, read_frame, read_hello, write_frame};
+use crate::{AgentError, OpenIntent};
 
 /// Frames that wait for the pipe. Small: a request must not wait behind many chunks.
 const WAITING_FRAMES: usize = 2;
@@ -81,21 +78,28 @@ impl Calls {
 }
 
 /// A call in progress; tells the agent when nobody waits any more.
-struct Call {
-    id: u32,
+pub(super) struct Call {
+    pub(super) id: u32,
     answer: oneshot::Receiver<Reply>,
     client: AgentClient,
     done: bool,
 }
 
 impl Call {
-    async fn answer(mut self) -> Result<Answer, AgentError> {
+    pub(super) async fn answer(mut self) -> Result<Answer, AgentError> {
         let reply = (&mut self.answer).await;
         self.done = true;
         match reply {
             Ok(reply) => reply.map_err(|failure| AgentError::Failed(Box::new(failure))),
             Err(_ended) => Err(self.client.calls.lost()),
         }
+    }
+
+    /// The answer, when it came before the request was sent whole.
+    pub(super) fn early_answer(&mut self) -> Option<Reply> {
+        let reply = self.answer.try_recv().ok()?;
+        self.done = true;
+        Some(reply)
     }
 }
 
@@ -147,6 +151,11 @@ impl AgentClient {
         Ok((client, AgentHello { hello, open_intents: greeting.open_intents }))
     }
 
+    /// Whether the connection has ended.
+    pub fn is_lost(&self) -> bool {
+        self.calls.state().lost.is_some()
+    }
+
     /// Ends the conversation and waits until the agent has: running changes are done then, and everything is synced. Other clones
     /// must be gone.
     pub async fn close(self) {
@@ -158,7 +167,7 @@ impl AgentClient {
         }
     }
 
-    async fn begin(&self, request: &Request) -> Result<Call, AgentError> {
+    pub(super) async fn begin(&self, request: &Request) -> Result<Call, AgentError> {
         let body = postcard::to_stdvec(request).map_err(WireError::from)?;
         if body.len() > crate::wire::MAXIMUM_BODY {
             return Err(WireError::Length(body.len()).into());
@@ -176,98 +185,13 @@ impl AgentClient {
         Ok(call)
     }
 
-    async fn send(&self, frame: Frame) -> Result<(), AgentError> {
+    pub(super) async fn send(&self, frame: Frame) -> Result<(), AgentError> {
         self.frames.send(frame).await.map_err(|_| self.calls.lost())
     }
 
-    async fn call(&self, request: &Request) -> Result<Answer, AgentError> {
+    pub(super) async fn call(&self, request: &Request) -> Result<Answer, AgentError> {
         self.begin(request).await?.answer().await
     }
-
-    /// Observes the host.
-    pub async fn facts(&self) -> Result<HostFacts, AgentError> {
-        let Answer::Facts(facts) = self.call(&Request::Facts).await? else { return Err(AgentError::Unexpected) };
-        Ok(*facts)
-    }
-
-    /// Observes resources; answers in the same order.
-    pub async fn observe(&self, resources: Vec<Resource>) -> Result<Vec<Observed>, AgentError> {
-        let count = resources.len();
-        match self.call(&Request::Observe(resources)).await? {
-            Answer::Observed(observed) if observed.len() == count => Ok(observed),
-            _ => Err(AgentError::Unexpected),
-        }
-    }
-
-    /// Those of `blobs` that are not in the host's store.
-    pub async fn missing(&self, blobs: Vec<Blob>) -> Result<Vec<Blob>, AgentError> {
-        let Answer::Missing(missing) = self.call(&Request::Missing(blobs)).await? else { return Err(AgentError::Unexpected) };
-        Ok(missing)
-    }
-
-    /// Sends a blob, as a zstd stream of `compressed_size` bytes. `on_progress` gets the number of compressed bytes sent so far.
-    pub async fn put(
-        &self,
-        blob: Blob,
-        mut compressed: impl AsyncRead + Unpin,
-        compressed_size: u64,
-        on_progress: impl Fn(u64),
-    ) -> Result<(), AgentError> {
-        let mut call = self.begin(&Request::Put { blob, compressed_size }).await?;
-        let mut sent = 0;
-        loop {
-            let mut body = Vec::with_capacity(CHUNK);
-            (&mut compressed).take(CHUNK as u64).read_to_end(&mut body).await.map_err(AgentError::Source)?;
-            if body.is_empty() {
-                break;
-            }
-            sent += body.len() as u64;
-            self.send(Frame { kind: FrameKind::Chunk, id: call.id, body }).await?;
-            on_progress(sent);
-            // The agent may have failed already; the rest would be sent for nothing.
-            if let Ok(reply) = call.answer.try_recv() {
-                call.done = true;
-                return done(&reply.map_err(|failure| AgentError::Failed(Box::new(failure)))?);
-            }
-        }
-        self.send(Frame { kind: FrameKind::End, id: call.id, body: Vec::new() }).await?;
-        done(&call.answer().await?)
-    }
-
-    /// Makes a resource so.
-    pub async fn apply(&self, request: ApplyRequest) -> Result<Applied, AgentError> {
-        let Answer::Applied(applied) = self.call(&Request::Apply(Box::new(request))).await? else { return Err(AgentError::Unexpected) };
-        Ok(applied)
-    }
-
-    /// Waits until an observation holds, looking every `interval`, for `timeout` at most.
-    pub async fn probe(&self, probe: Probe, timeout: Duration, interval: Duration) -> Result<(), AgentError> {
-        done(&self.call(&Request::Probe { probe, timeout, interval }).await?)
-    }
-
-    /// The etcd members behind `endpoints` (client URLs), in that order. To be asked on an etcd host.
-    pub async fn etcd_status(&self, endpoints: Vec<String>) -> Result<Vec<EtcdMember>, AgentError> {
-        let Answer::EtcdStatus(members) = self.call(&Request::EtcdStatus { endpoints }).await? else { return Err(AgentError::Unexpected) };
-        Ok(members)
-    }
-
-    /// Asks the Kubernetes API from the host.
-    pub async fn kube(&self, access: KubeAccess, call: KubeCall) -> Result<KubeAnswer, AgentError> {
-        let Answer::Kube(answer) = self.call(&Request::Kube { access, call }).await? else { return Err(AgentError::Unexpected) };
-        Ok(answer)
-    }
-
-    /// The last `lines` lines of a unit's journal.
-    pub async fn journal(&self, unit: &str, lines: u32) -> Result<Vec<String>, AgentError> {
-        let Answer::Journal(lines) = self.call(&Request::Journal { unit: unit.to_owned(), lines }).await? else {
-            return Err(AgentError::Unexpected);
-        };
-        Ok(lines)
-    }
-}
-
-fn done(answer: &Answer) -> Result<(), AgentError> {
-    if *answer == Answer::Done { Ok(()) } else { Err(AgentError::Unexpected) }
 }
 
 /// Frames go through a task of their own: a call that is given up never leaves half a frame on the pipe.

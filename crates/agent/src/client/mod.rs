@@ -1,0 +1,6 @@
+//! The operator's side of the connection.
+
+mod calls;
+mod connection;
+
+pub use connection::{AgentClient, AgentHello, StderrTail};

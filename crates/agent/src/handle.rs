@@ -1,0 +1,129 @@
+//! What each request does.
+
+use std::sync::Arc;
+
+use barque_event::Failure;
+use barque_host::HostContext;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::apply;
+use crate::ledger::{self, Ledger};
+use crate::message::{Answer, Reply, Request};
+use crate::restore::restore;
+use crate::session::{Session, blocking};
+use crate::store::{self, Chunk};
+use crate::{Applied, DiskUse, HostRuns, etcd, haproxy, journal, kube_calls, kube_change, probe, snapshot};
+
+/// Answers a request. `chunks` are those of a blob; `token` tells that nobody waits any more.
+pub(crate) async fn handle(
+    session: Arc<Session>,
+    request: Request,
+    chunks: Option<mpsc::Receiver<Chunk>>,
+    token: CancellationToken,
+) -> Reply {
+    let (session, context) = (&session, &session.context);
+    // A change is never given up half-way.
+    match request {
+        Request::Apply(request) => apply(session, *request, None).await.map(Answer::Applied),
+        Request::Restore(request) => restore(session, *request, None).await.map(Answer::Applied),
+        Request::KubeChange(request) => kube_change::change(session, *request).await.map(Answer::Applied),
+        Request::Sweep { run, sweep } => {
+            let notes = barque_host::sweep(context, &sweep).await?;
+            tracing::info!(%run, ?sweep, "swept");
+            Ok(Answer::Applied(Applied { changed: true, notes }))
+        }
+        Request::Put { blob, compressed_size } => {
+            let Some(chunks) = chunks else { return Err(Failure::new("a blob without chunks")) };
+            let _unpruned = session.changing().await;
+            let context = context.clone();
+            blocking(move || store::receive(&context, blob, compressed_size, chunks)).await?.map_err(|failure| *failure)?;
+            session.note_received(blob.digest);
+            Ok(Answer::Done)
+        }
+        Request::Prune { keep } => prune(session, keep).await.map(Answer::Pruned),
+        Request::Forget => {
+            session.forget();
+            Ok(Answer::Done)
+        }
+        other => tokio::select! {
+            biased;
+            () = token.cancelled() => Err(Failure::new("given up because nobody waits for the answer any more")),
+            reply = look(session, other) => reply,
+        },
+    }
+}
+
+/// Requests that may be cut short at any time: each looks or waits, or is one call that answers for itself.
+async fn look(session: &Session, request: Request) -> Reply {
+    let context = &session.context;
+    match request {
+        Request::Facts => Ok(Answer::Facts(Box::new(barque_host::facts(context).await?))),
+        Request::Observe(resources) => Ok(Answer::Observed(barque_host::observe_all(context, &resources).await?)),
+        Request::Missing(blobs) => {
+            let context = context.clone();
+            Ok(Answer::Missing(blocking(move || store::missing(&context, &blobs)).await??))
+        }
+        Request::Probe { probe, timeout, interval } => probe::wait(context, &probe, timeout, interval).await.map(|()| Answer::Done),
+        Request::EtcdStatus { endpoints } => etcd::members(context, &endpoints).await.map(Answer::EtcdStatus),
+        Request::Kube { access, call } => {
+            let client = session.kube(&access).map_err(|error| Failure::new(error.to_string()))?;
+            kube_calls::call(&client, call).await.map(Answer::Kube)
+        }
+        Request::Journal { unit, lines } => Ok(Answer::Journal(barque_host::journal_tail(&unit, lines).await)),
+        Request::Lock(request) => session.lock_run(&request).await.map(Answer::Locked),
+        Request::Contents(paths) => {
+            let context = context.clone();
+            Ok(Answer::Contents(blocking(move || barque_host::contents(&context, &paths)).await?))
+        }
+        Request::PriorContents(digests) => {
+            let context = context.clone();
+            Ok(Answer::Contents(blocking(move || barque_host::prior_contents(&context, &digests)).await?))
+        }
+        Request::Ledger => folded(session, |ledger, _| Ok(Answer::Ledger(ledger.entries()))).await,
+        Request::UndoItems { before } => folded(session, move |ledger, _| Ok(Answer::Undo(ledger.undo(&before)))).await,
+        Request::Runs => folded(session, |ledger, context| Ok(Answer::Runs(HostRuns { runs: ledger.runs(), space: space(context) }))).await,
+        Request::RunRecords { run } => {
+            session.flush_journals().await?;
+            let directory = context.state("journal");
+            let records = blocking(move || journal::read_journal(&directory, &run)).await?;
+            records.map(Answer::Records).map_err(|error| Failure::new(format!("the journal of the run cannot be read: {error}")))
+        }
+        Request::Haproxy(command) => haproxy::command(context, command).await.map(Answer::Servers),
+        Request::Snapshot { run } => snapshot::save(context, &run).await.map(Answer::Snapshot),
+        Request::Apply(_)
+        | Request::Restore(_)
+        | Request::KubeChange(_)
+        | Request::Sweep { .. }
+        | Request::Put { .. }
+        | Request::Prune { .. }
+        | Request::Forget => Err(Failure::new("this request changes something")),
+    }
+}
+
+/// Folds the host's journals and lets `answer` look at the sum.
+async fn folded(session: &Session, answer: impl FnOnce(&Ledger, &HostContext) -> Reply + Send + 'static) -> Reply {
+    session.flush_journals().await?;
+    let context = session.context.clone();
+    blocking(move || answer(&Ledger::fold(&ledger::read(&context)?), &context)).await?
+}
+
+async fn prune(session: &Arc<Session>, keep: u32) -> Result<DiskUse, Failure> {
+    let _alone = session.pruning().await;
+    session.flush_journals().await?;
+    let session = Arc::clone(session);
+    blocking(move || {
+        let context = &session.context;
+        let mut needed = ledger::prune(context, keep, |runs| session.close_journals(runs))?;
+        needed.blobs.extend(session.received());
+        barque_host::prune(context, &needed.prior, &needed.blobs)?;
+        snapshot::prune(context).map_err(|error| Failure::new(format!("old snapshots of etcd cannot be removed: {error}")))?;
+        Ok(space(context))
+    })
+    .await?
+}
+
+fn space(context: &HostContext) -> DiskUse {
+    let barque_host::KeptBytes { store, prior, journals, snapshots, agents } = barque_host::disk_use(context);
+    DiskUse { store, prior, journals, snapshots, agents }
+}

@@ -1,0 +1,145 @@
+//! The lines of a journal.
+
+use std::collections::BTreeMap;
+
+use barque_model::{RunId, Taint};
+use barque_plan::{Difference, Prior, Resource};
+use serde::{Deserialize, Serialize};
+
+/// Version of [`Record`]. New kinds of records do not change it: a reader leaves out lines that it does not know.
+pub(super) const FORMAT: u32 = 1;
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Record {
+    /// A change is about to begin.
+    Intent {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// What is changed.
+        resource: Box<Resource>,
+        /// How.
+        difference: Difference,
+        /// What was there.
+        prior: Prior,
+    },
+    /// A resource is about to go back to what it was.
+    Restore {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// The resource as the runs taken back left it.
+        resource: Box<Resource>,
+        /// What it goes back to.
+        target: Prior,
+        /// What was there.
+        prior: Prior,
+        /// The state of before this run is restored.
+        before: RunId,
+    },
+    /// A cluster object is about to be made or changed.
+    ObjectIntent {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// The object as it is applied, JSON.
+        object: String,
+        /// The object as it was, JSON; `None` when there was none.
+        prior: Option<String>,
+    },
+    /// A node's labels and taints are about to be set.
+    NodeIntent {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// The node.
+        node: String,
+        /// Former values of the labels that are set; `None` when there was no such label.
+        labels: BTreeMap<String, Option<String>>,
+        /// Taints that were not there.
+        taints_added: Vec<Taint>,
+    },
+    /// Changes of cluster objects and nodes are about to be taken back.
+    KubeRestore {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// The state of before this run is restored.
+        before: RunId,
+        /// What is taken back, `Kind namespace/name` each.
+        names: Vec<String>,
+    },
+    /// A change has ended.
+    Outcome {
+        /// Version of this record.
+        format: u32,
+        /// The intent's number.
+        intent: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// How it ended.
+        result: Ending,
+        /// Why it failed, or which run observed it.
+        message: String,
+    },
+    /// The agent ended in order and no intent was open.
+    End {
+        /// Version of this record.
+        format: u32,
+    },
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// Changed, and verified.
+    Changed,
+    /// Tried, and nothing has changed.
+    Unchanged,
+    /// Failed. What is there may be the old state or the new one.
+    Failed,
+    /// Left open by a crash, and observed by a later run.
+    Observed,
+}
+
+impl Record {
+    /// Its number, when an outcome can name it.
+    pub(crate) const fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Intent { seq, .. }
+            | Self::Restore { seq, .. }
+            | Self::ObjectIntent { seq, .. }
+            | Self::NodeIntent { seq, .. }
+            | Self::KubeRestore { seq, .. } => Some(*seq),
+            Self::Outcome { .. } | Self::End { .. } => None,
+        }
+    }
+}

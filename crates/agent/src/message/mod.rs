@@ -1,0 +1,17 @@
+//! What client and agent say to each other. Bodies are postcard, which does not describe itself: types with `serde(tag)` travel as
+//! JSON texts.
+
+mod as_json;
+mod kube;
+mod protocol;
+mod resource;
+mod run;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use kube::{KubeAnswer, KubeCall, KubeChange, KubeChangeRequest};
+pub(crate) use protocol::{Answer, Greeting, Reply, Request};
+pub use resource::{Applied, ApplyRequest, OpenIntent, RestoreRequest};
+pub use run::{DiskUse, HostRun, HostRuns, LockAnswer, LockRequest, UndoAnswer};
+pub use service::{BackendServer, EtcdMember, HaproxyCommand, SnapshotInfo};

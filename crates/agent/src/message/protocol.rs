@@ -1,0 +1,107 @@
+//! Requests and answers.
+
+use std::time::Duration;
+
+use barque_event::Failure;
+use barque_model::{Digest, KubeAccess, RunId, SecretBytes};
+use barque_plan::{Blob, HostFacts, LedgerEntry, Observed, Probe, Resource, Sweep};
+use serde::{Deserialize, Serialize};
+
+use super::as_json;
+use super::{
+    Applied, ApplyRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall, KubeChangeRequest,
+    LockAnswer, LockRequest, OpenIntent, RestoreRequest, SnapshotInfo, UndoAnswer,
+};
+use crate::Record;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Request {
+    Facts,
+    Observe(Vec<Resource>),
+    Missing(Vec<Blob>),
+    /// Chunks follow.
+    Put {
+        blob: Blob,
+        compressed_size: u64,
+    },
+    Apply(Box<ApplyRequest>),
+    Probe {
+        probe: Probe,
+        timeout: Duration,
+        interval: Duration,
+    },
+    EtcdStatus {
+        endpoints: Vec<String>,
+    },
+    Kube {
+        access: KubeAccess,
+        call: KubeCall,
+    },
+    Journal {
+        unit: String,
+        lines: u32,
+    },
+    /// Takes the host's run lock for this connection.
+    Lock(LockRequest),
+    /// Content of files, for diffs.
+    Contents(Vec<String>),
+    /// Content of prior copies.
+    PriorContents(Vec<Digest>),
+    Ledger,
+    /// What taking back `before` and every later run would restore.
+    UndoItems {
+        before: RunId,
+    },
+    Runs,
+    RunRecords {
+        run: RunId,
+    },
+    Restore(Box<RestoreRequest>),
+    Sweep {
+        run: RunId,
+        #[serde(with = "as_json")]
+        sweep: Sweep,
+    },
+    Haproxy(HaproxyCommand),
+    Snapshot {
+        run: RunId,
+    },
+    Prune {
+        keep: u32,
+    },
+    /// Removes barque's own folder at the end of the session.
+    Forget,
+    KubeChange(Box<KubeChangeRequest>),
+}
+
+/// What an agent answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Facts(Box<HostFacts>),
+    Observed(Vec<Observed>),
+    Missing(Vec<Blob>),
+    Done,
+    Applied(Applied),
+    EtcdStatus(Vec<EtcdMember>),
+    Kube(KubeAnswer),
+    Journal(Vec<String>),
+    Locked(LockAnswer),
+    Contents(Vec<Option<SecretBytes>>),
+    Ledger(#[serde(with = "as_json")] Vec<LedgerEntry>),
+    Undo(UndoAnswer),
+    Runs(HostRuns),
+    Records(#[serde(with = "as_json")] Vec<Record>),
+    Servers(Vec<BackendServer>),
+    Snapshot(SnapshotInfo),
+    Pruned(DiskUse),
+}
+
+/// The body of an answer frame.
+pub(crate) type Reply = Result<Answer, Failure>;
+
+/// The body of the greeting frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Greeting {
+    pub(crate) open_intents: Vec<OpenIntent>,
+}

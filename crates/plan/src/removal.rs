@@ -1,0 +1,77 @@
+//! What barque once put on a host and the cluster file does not want any more.
+
+use std::collections::BTreeSet;
+
+use barque_event::Stage;
+use barque_model::{Component, HostName, RunId};
+
+use crate::build::PlanInputs;
+use crate::desired::stage_of;
+use crate::graph::{Graph, Key};
+use crate::inputs::inputs_of;
+use crate::{Action, LedgerEntry, Observed, Resource, ResourceId};
+
+/// Before every run: what is restored is what was there before barque came.
+const ORIGIN: &str = "00000000T000000Z-0000";
+
+/// The resources of a host to remove, in the order of the ledger. Packages, users, folders, kernel parameters and images stay: others may use
+/// them by now, and a rollback takes them back.
+pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &BTreeSet<(HostName, ResourceId)>) -> Vec<&'a LedgerEntry> {
+    let (Some(entries), Some(desired)) = (inputs.ledger.get(host), inputs.desired.get(host)) else { return Vec::new() };
+    let wanted: BTreeSet<ResourceId> = desired.resources.iter().map(|wanted| wanted.resource.id()).collect();
+    let unwanted = |entry: &&LedgerEntry| {
+        let id = entry.id();
+        let seen = inputs.observed.get(host).and_then(|seen| seen.resources.get(&id));
+        !wanted.contains(&id)
+            && !held.contains(&(host.clone(), id))
+            && matches!(entry.resource, Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_))
+            && !(entry.original.is_absent() && is_gone(seen))
+    };
+    entries.iter().filter(unwanted).collect()
+}
+
+fn is_gone(seen: Option<&Observed>) -> bool {
+    match seen {
+        None | Some(Observed::Absent) => true,
+        Some(Observed::Unit(state)) => !state.loaded && !state.is_active(),
+        Some(_) => false,
+    }
+}
+
+/// Adds the removals of a host: units end before their files go.
+pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry]) {
+    let Ok(before) = ORIGIN.parse::<RunId>() else { return };
+    for entry in removals {
+        let id = entry.id();
+        let (stage, verb, after) = match &entry.resource {
+            Resource::Unit(unit) => (component_of(&unit.name).map_or(Stage::Hosts, stage_of), "stop", Vec::new()),
+            Resource::File(file) => {
+                let reads = |other: &&&LedgerEntry| match &other.resource {
+                    Resource::Unit(unit) => component_of(&unit.name).is_some_and(|component| inputs_of(component, &file.path)),
+                    _ => false,
+                };
+                (Stage::Hosts, "remove", removals.iter().filter(reads).map(|unit| Key::resource(host, &unit.id())).collect())
+            }
+            _ => (
+                Stage::Hosts,
+                "remove",
+                removals.iter().filter(|other| matches!(other.resource, Resource::Unit(_))).map(|unit| Key::resource(host, &unit.id())).collect(),
+            ),
+        };
+        let verb = if entry.original.is_absent() || verb == "stop" { verb } else { "restore" };
+        let name = id.0.split_once(' ').map_or(id.0.as_str(), |(_, name)| name).to_owned();
+        let action = Action::Restore { resource: entry.resource.clone(), prior: entry.original.clone(), before: before.clone() };
+        graph.step(Key::resource(host, &id), stage, Some(host.clone()), format!("{verb} {name}"), after, action);
+    }
+}
+
+/// The removals that a unit must have seen before it starts or restarts.
+pub(crate) fn read_by(component: Component, host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key> {
+    let reads = |entry: &&&LedgerEntry| matches!(&entry.resource, Resource::File(file) if inputs_of(component, &file.path));
+    removals.iter().filter(reads).map(|entry| Key::resource(host, &entry.id())).collect()
+}
+
+/// The component whose unit has this name.
+pub(crate) fn component_of(unit: &str) -> Option<Component> {
+    Component::ALL.into_iter().find(|component| component.unit() == unit)
+}

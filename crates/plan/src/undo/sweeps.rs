@@ -1,0 +1,84 @@
+//! What components leave behind beside their files, where they end and had never run before.
+
+use barque_event::Stage;
+use barque_model::{Cluster, Component};
+
+use super::item::{ETCD_MEMBER, HostItems};
+use crate::graph::{Graph, Key};
+use crate::{Action, Sweep};
+
+/// Names of the sweeps' steps.
+pub(super) const SWEEPS: [&str; 4] = ["pods", "network", "leftovers", "data"];
+
+/// containerd's data, unless the cluster file names another folder.
+pub(super) const CONTAINERD_DATA: &str = "/var/lib/containerd";
+/// State of its containers, and its folder for optional programs, which it makes when it starts.
+const CONTAINERD_OTHER: [&str; 2] = ["/run/containerd", "/opt/containerd"];
+const KUBELET_FOLDER: &str = "/var/lib/kubelet";
+/// What kubelet makes in its folder, for a folder that was there before or is another run's.
+const KUBELET_MAKES: [&str; 10] = [
+    "actuated_pods_state",
+    "allocated_pods_state",
+    "checkpoints",
+    "cpu_manager_state",
+    "device-plugins",
+    "memory_manager_state",
+    "plugins",
+    "plugins_registry",
+    "pod-resources",
+    "pods",
+];
+/// Addresses that CNI plugins gave away and their cache; the folder for volume plugins, which kubelet makes when it starts.
+const KUBELET_OTHER: [&str; 2] = ["/var/lib/cni", "/usr/libexec/kubernetes"];
+const FLANNEL_STATE: &str = "/run/flannel";
+
+impl HostItems<'_> {
+    /// Adds the host's sweeps. Logs stay.
+    pub(super) fn sweeps(&self, graph: &mut Graph, cluster: &Cluster, delete_data: bool) {
+        let mut add = |name: &str, stage: Stage, title: &str, after: Vec<Key>, sweep: Sweep| {
+            let key = Key::host_gate(self.name, name);
+            graph.step(key, stage, Some(self.name.clone()), title.to_owned(), after, Action::Sweep { sweep });
+        };
+        let units = |components: &[Component]| {
+            components.iter().filter(|component| self.ends(**component)).map(|component| self.unit_key(*component)).collect::<Vec<_>>()
+        };
+        let mut ended = units(&[Component::Kubelet, Component::Containerd, Component::KubeProxy, Component::Flanneld]);
+        if self.is_new(Component::Kubelet) {
+            add("pods", Stage::Nodes, "end all pods", units(&[Component::Kubelet]), Sweep::Pods);
+            ended.push(Key::host_gate(self.name, "pods"));
+            add("network", Stage::Nodes, "remove the pods' network", ended.clone(), Sweep::Network);
+            ended.push(Key::host_gate(self.name, "network"));
+        }
+        let paths = self.leftovers(cluster);
+        if !paths.is_empty() {
+            // Files among them go back by themselves first.
+            let within = |folder: &String| self.keys(|part| part.is_within(folder) && !part.is_directory());
+            ended.extend(paths.iter().flat_map(within));
+            add("leftovers", Stage::Nodes, "remove what containers and their programs wrote", ended, Sweep::Paths { paths });
+        }
+        if self.is_new(Component::Etcd) && delete_data {
+            let sweep = Sweep::Paths { paths: vec![ETCD_MEMBER.to_owned()] };
+            add("data", Stage::Etcd, "delete etcd's data", units(&[Component::Etcd]), sweep);
+        }
+    }
+
+    fn leftovers(&self, cluster: &Cluster) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        if self.is_new(Component::Containerd) {
+            // Another folder may hold other things too.
+            paths.extend((cluster.runtime.data_directory == CONTAINERD_DATA).then(|| CONTAINERD_DATA.to_owned()));
+            paths.extend(CONTAINERD_OTHER.map(str::to_owned));
+        }
+        if self.is_new(Component::Kubelet) {
+            let own = self.parts.iter().any(|part| part.is_directory() && part.path() == Some(KUBELET_FOLDER) && part.goes());
+            if own {
+                paths.push(KUBELET_FOLDER.to_owned());
+            } else {
+                paths.extend(KUBELET_MAKES.map(|name| format!("{KUBELET_FOLDER}/{name}")));
+            }
+            paths.extend(KUBELET_OTHER.map(str::to_owned));
+        }
+        paths.extend(self.is_new(Component::Flanneld).then(|| FLANNEL_STATE.to_owned()));
+        paths
+    }
+}

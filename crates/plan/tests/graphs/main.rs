@@ -1,0 +1,8 @@
+//! Rollbacks, limits and saved plans, over the article's layout of seven hosts.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod limit;
+mod rollback;
+mod rollback_laws;
+mod saved;
+mod world;
