@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::handle::handle;
 use crate::message::{Greeting, Reply, Request};
 use crate::session::Session;
-use crate::store::{self, Chunk};
+use crate::store::Chunk;
 use crate::wire::{Frame, FrameKind, Hello, PROTOCOL, WireError, read_frame, write_frame};
 
 /// Chunks of a blob that wait for the disk; the pipe holds back the rest.
@@ -57,7 +57,6 @@ where
 {
     let ServeOptions { context, build_id, stop, abort } = options;
     prepare(&context).map_err(|error| ServeError::Journal(io::Error::other(error)))?;
-    store::clean(&context);
     let hello = Hello { protocol: PROTOCOL, build_id, boot_id: context.boot_id().to_owned() };
     let session = Arc::new(Session::begin(context).map_err(ServeError::Journal)?);
     let greeting = Greeting { open_intents: session.open_intents() };

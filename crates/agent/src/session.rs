@@ -76,6 +76,9 @@ impl Session {
             return Ok(LockAnswer::Taken);
         }
         let (answer, taken) = lock::take(&self.context, request, PATIENCE).await?;
+        if taken.is_some() {
+            crate::store::clean(&self.context);
+        }
         *held = taken;
         Ok(answer)
     }

@@ -6,7 +6,6 @@
 use std::io::{self, BufRead, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 
 use barque_event::Failure;
 use barque_host::{BlobState, HostContext, HostError, blob_state, disk_space, record_blob};
@@ -21,8 +20,6 @@ use tokio::sync::mpsc;
 const INCOMING: &str = ".incoming-";
 /// Kept free for everything else on the file system when a blob is accepted.
 const RESERVE: u64 = 64 << 20;
-/// An arrival that has not been written to for so long belongs to an agent that is gone.
-const STALE: Duration = Duration::from_hours(1);
 /// Decompressed, hashed and written at a time: fits in the processor's second-level cache.
 const BLOCK: usize = 256 << 10;
 
@@ -210,15 +207,11 @@ impl Read for ChunkReader {
     }
 }
 
-/// Removes arrivals of agents that are gone.
+/// Removes what agents that are gone were receiving. The caller holds the host's run lock, so no other agent receives anything.
 pub(crate) fn clean(context: &HostContext) {
     let Ok(entries) = fs::read_dir(context.store()) else { return };
     for entry in entries.flatten() {
-        let stale = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE));
-        if stale && entry.file_name().to_string_lossy().starts_with(INCOMING) {
+        if entry.file_name().to_string_lossy().starts_with(INCOMING) {
             let _gone_already = fs::remove_file(entry.path());
         }
     }

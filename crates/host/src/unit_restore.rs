@@ -76,8 +76,9 @@ async fn end(context: &HostContext, wanted: &Unit, stays_enabled: bool) -> Resul
         }
     }
     forget(context, wanted)?;
-    // Its files go next, or have gone; systemd reads units again before the next start.
+    // Until it reads units again, systemd calls one enabled whose link is gone. One reload serves all that end at the same time.
     context.mark_units_changed();
+    reload_if_needed(context, false).await?;
     Ok(Vec::new())
 }
 

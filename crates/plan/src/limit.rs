@@ -96,13 +96,15 @@ pub struct Limited {
     pub left_out: Vec<Step>,
 }
 
-/// Keeps the steps that a limit names, all that they need, and every gate that waits for kept changes only. A master that leaves the balance
-/// comes back, with all that this needs. No limit at all keeps everything.
+/// Keeps the changes that a limit names, all that they need, and every gate that waits for kept changes only: a gate for the whole cluster
+/// does not bring the whole cluster. A master that leaves the balance comes back, with all that this needs. No limit at all keeps everything.
 pub fn limit(plan: &Plan, limits: &[Limit], cluster: &Cluster) -> Limited {
     let named = named(plan, limits, cluster);
-    let mut kept = Kept { plan, kept: vec![false; plan.steps.len()] };
-    for (index, _) in named.iter().enumerate().filter(|(_, named)| **named) {
-        kept.keep(index);
+    let mut kept = Kept { plan, named: &named, kept: vec![false; plan.steps.len()] };
+    for (index, step) in plan.steps.iter().enumerate() {
+        if named[index] && (step.action.changes() || matches!(step.action, Action::Transfer { .. })) {
+            kept.keep(index);
+        }
     }
     loop {
         let before = kept.count();
@@ -133,6 +135,7 @@ pub fn limit(plan: &Plan, limits: &[Limit], cluster: &Cluster) -> Limited {
 /// The steps of a plan that are kept so far. With a step all that it needs is kept.
 struct Kept<'a> {
     plan: &'a Plan,
+    named: &'a [bool],
     kept: Vec<bool>,
 }
 
@@ -162,7 +165,7 @@ impl Kept<'_> {
         }
     }
 
-    /// What must hold after kept changes, and after no others.
+    /// What must hold after kept changes and no others, and of what waits for no change at all what a limit names.
     fn keep_gates(&mut self) {
         // Whether each step waits for a change, and whether it waits for one that is not kept; a step comes after all that it needs.
         let mut waits: Vec<(bool, bool)> = Vec::with_capacity(self.plan.steps.len());
@@ -176,7 +179,7 @@ impl Kept<'_> {
             waits.push(found);
             let is_gate =
                 matches!(step.action, Action::Gate { .. } | Action::AddressGate { .. } | Action::ClusterGate { .. } | Action::Return { .. });
-            if is_gate && found == (true, false) {
+            if is_gate && !found.1 && (found.0 || self.named[index]) {
                 self.keep(index);
             }
         }

@@ -63,9 +63,9 @@ fn finish(context: &Context, report: &UpReport, output: Output) -> Result<u8> {
     }
     let (verdict, talk) = result(report, context.cluster.name.as_str());
     if report.failures.is_empty() && !report.interrupted {
-        say(&verdict)?
+        say(&verdict)?;
     } else {
-        note(&verdict)?
+        note(&verdict)?;
     }
     talk.iter().try_for_each(|line| note(line))?;
     Ok(exit_code(report))

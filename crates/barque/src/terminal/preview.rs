@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use barque_engine::{FilePreview, HeldPreview, HostPreview, ObjectPreview, OtherStep, Preview, RemovalPreview, Turn, VersionChange};
-
 use barque_model::HostName;
 
 use super::diff::{content_lines, content_words, printable};

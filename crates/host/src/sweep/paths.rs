@@ -23,6 +23,10 @@ pub(super) fn sweep(context: &HostContext, paths: &[String]) -> Result<Vec<Strin
         }
         match std::fs::symlink_metadata(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(metadata) if metadata.is_file() => {
+                fs_err::remove_file(&place)?;
+                remove_empty_parents(&place);
+            }
             Ok(metadata) if metadata.is_symlink() => notes.push(format!("{path} is a link that somebody made, and stays")),
             _ => match fs_err::remove_dir_all(&place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -34,6 +38,13 @@ pub(super) fn sweep(context: &HostContext, paths: &[String]) -> Result<Vec<Strin
         }
     }
     Ok(notes)
+}
+
+/// keepalived makes `/etc/iproute2/rt_addrprotos.d` where it is missing; nobody keeps it empty.
+fn remove_empty_parents(place: &Path) {
+    for parent in place.ancestors().skip(1).take(2).take_while(|parent| parent.ends_with("rt_addrprotos.d") || parent.ends_with("iproute2")) {
+        let _not_empty = std::fs::remove_dir(parent);
+    }
 }
 
 /// Absolute, at least two folders deep, and without a step back.

@@ -154,7 +154,7 @@ impl Part<'_> {
             Resource::Unit(_) => match host.fate(self) {
                 Some(Fate::Ends) | None => format!("stop {name}"),
                 Some(Fate::Restarts) => format!("restart {name} with its former settings"),
-                Some(Fate::Returns) => format!("start {name} with its former settings"),
+                Some(Fate::Returns) => format!("start {name}"),
             },
             Resource::Directory(_) | Resource::File(_) | Resource::Binary(_) => format!("{verb} {name}"),
             Resource::HostsLine(_) => "restore /etc/hosts".to_owned(),
@@ -268,7 +268,7 @@ impl<'a> HostItems<'a> {
             })
     }
 
-    /// Whether the component's program or unit file goes, whatever became of its unit.
+    /// Whether the component does not run here afterwards: its unit ends, or, where that was never started, its program or unit file goes.
     pub(super) fn loses(&self, component: Component) -> bool {
         let unit_file = format!("/etc/systemd/system/{}", component.unit());
         let own = |part: &&Part<'_>| match &part.item.resource {
@@ -277,7 +277,7 @@ impl<'a> HostItems<'a> {
             Resource::Package(package) => package.name == component.program(),
             _ => false,
         };
-        self.ends(component) || self.parts.iter().filter(own).any(Part::goes)
+        self.fates.get(&component).map_or_else(|| self.parts.iter().filter(own).any(Part::goes), |fate| *fate == Fate::Ends)
     }
 
     pub(super) fn unit_key(&self, component: Component) -> Key {

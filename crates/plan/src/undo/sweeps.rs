@@ -5,7 +5,7 @@ use barque_model::{Cluster, Component};
 
 use super::item::{ETCD_MEMBER, HostItems};
 use crate::graph::{Graph, Key};
-use crate::{Action, Sweep};
+use crate::{Action, Resource, Sweep};
 
 /// Names of the sweeps' steps.
 pub(super) const SWEEPS: [&str; 4] = ["pods", "network", "leftovers", "data"];
@@ -30,6 +30,9 @@ const KUBELET_MAKES: [&str; 10] = [
 ];
 /// Addresses that CNI plugins gave away and their cache; the folder for volume plugins, which kubelet makes when it starts.
 const KUBELET_OTHER: [&str; 2] = ["/var/lib/cni", "/usr/libexec/kubernetes"];
+/// haproxy's package keeps its folder (a socket for logs is in it); keepalived names its routes for `ip`.
+const BALANCER_LEFTOVERS: [(Component, &str); 2] =
+    [(Component::Haproxy, "/var/lib/haproxy"), (Component::Keepalived, "/etc/iproute2/rt_addrprotos.d/keepalived.conf")];
 const FLANNEL_STATE: &str = "/run/flannel";
 
 impl HostItems<'_> {
@@ -56,10 +59,24 @@ impl HostItems<'_> {
             ended.extend(paths.iter().flat_map(within));
             add("leftovers", Stage::Nodes, "remove what containers and their programs wrote", ended, Sweep::Paths { paths });
         }
+        let (paths, packages) = self.balancer_leftovers();
+        if !paths.is_empty() {
+            add("balancer", Stage::LoadBalancer, "remove what the balancer's programs wrote", packages, Sweep::Paths { paths });
+        }
         if self.is_new(Component::Etcd) && delete_data {
             let sweep = Sweep::Paths { paths: vec![ETCD_MEMBER.to_owned()] };
             add("data", Stage::Etcd, "delete etcd's data", units(&[Component::Etcd]), sweep);
         }
+    }
+
+    /// What packages and their programs leave behind, and the removal of the packages, which comes first.
+    fn balancer_leftovers(&self) -> (Vec<String>, Vec<Key>) {
+        let found = BALANCER_LEFTOVERS.iter().filter_map(|(component, path)| {
+            let package = |part: &&super::item::Part<'_>| part.goes() && matches!(&part.item.resource, Resource::Package(package) if package.name == component.program());
+            let package = self.parts.iter().find(package)?;
+            self.is_new(*component).then(|| ((*path).to_owned(), package.key.clone()))
+        });
+        found.unzip()
     }
 
     fn leftovers(&self, cluster: &Cluster) -> Vec<String> {

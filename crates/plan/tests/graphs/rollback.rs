@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use barque_model::HostName;
-use barque_plan::{Action, KubeUndo, Plan, Prior, Probe, Resource, ResourceId, Sweep, UndoInputs, UndoItem, irreversible, undo};
+use barque_model::{HostName, Role};
+use barque_plan::{Action, KubeUndo, MemberHealth, Plan, Prior, Probe, Resource, ResourceId, Sweep, UndoInputs, UndoItem, irreversible, keeps_quorum, undo};
 
 use crate::world::{Order, SEPARATE_ETCD, SEVEN, World, as_found, as_prior, host_of, named, restored, run, unit_state};
 
@@ -112,6 +112,9 @@ fn the_first_deployment_goes_without_a_trace() {
         case.restores_all_but(&plan, is_image);
         let not_restored = titles(&plan, |action| !matches!(action, Action::Restore { .. } | Action::Sweep { .. }));
         assert!(not_restored.is_empty(), "{not_restored:?}");
+        let health: Vec<MemberHealth> =
+            world.cluster.with_role(Role::Etcd).map(|host| MemberHealth { host: host.name.clone(), healthy: true }).collect();
+        assert_eq!(keeps_quorum(&plan, &world.cluster, &health, &BTreeSet::new()), Ok(()), "etcd ends on purpose");
         for host in &world.cluster.hosts {
             let waits_elsewhere = plan.steps.iter().filter(|step| step.host.as_ref() == Some(&host.name)).any(|step| {
                 step.after.iter().any(|needed| plan.steps[needed.0 as usize].host.as_ref() != Some(&host.name))
@@ -164,7 +167,7 @@ fn a_host_ends_in_order() {
         "remove package haproxy",
         "remove /etc/haproxy",
     ]);
-    let files = order.get("m1", "remove /etc/sysctl.d/99-barque.conf");
+    let files = order.get("m1", "remove /etc/sysctl.d/90-barque.conf");
     assert!(plan.steps[files].after.is_empty(), "the file of kernel parameters waits for nothing");
 }
 
@@ -250,6 +253,8 @@ fn three_parameters_go_back_one_host_after_the_other() {
     }
     assert!(!order.waits(order.get("n1", "restart kubelet.service with its former settings"), snapshot), "nodes need not wait for masters");
     assert!(case.with(irreversible).is_empty());
+    let health = ["m1", "m2", "m3"].map(|host| MemberHealth { host: named(host), healthy: true });
+    assert_eq!(keeps_quorum(&plan, &after.cluster, &health, &BTreeSet::new()), Ok(()));
 }
 
 #[test]
@@ -281,25 +286,26 @@ fn what_was_taken_away_comes_back_in_the_order_of_a_deployment() {
     assert!(titles(&plan, |action| matches!(action, Action::Drain { .. } | Action::Snapshot)).is_empty());
     let etcd = order.get("m1", "all 3 etcd members are healthy, with one leader");
     for host in ["m1", "m2", "m3"] {
-        order.in_order(host, &["restore user etcd", "restore /etc/etcd", "restore /etc/etcd/etcd.env", "start etcd.service with its former settings"]);
-        assert!(order.waits(etcd, order.get(host, "start etcd.service with its former settings")));
-        assert!(order.waits(order.get(host, "start kube-apiserver.service with its former settings"), etcd));
-        order.in_order(host, &["the API server is ready", "start kubelet.service with its former settings"]);
+        order.in_order(host, &["restore /etc/etcd", "restore /etc/etcd/etcd.env", "start etcd.service"]);
+        order.in_order(host, &["restore user etcd", "restore /var/lib/etcd", "start etcd.service"]);
+        assert!(order.waits(etcd, order.get(host, "start etcd.service")));
+        assert!(order.waits(order.get(host, "start kube-apiserver.service"), etcd));
+        order.in_order(host, &["the API server is ready", "start kubelet.service"]);
         for other in ["m1", "m2", "m3"].iter().filter(|other| **other != host) {
-            let (one, two) = ("start etcd.service with its former settings", "start etcd.service with its former settings");
-            assert!(!order.waits(order.get(host, one), order.get(other, two)), "etcd needs its quorum to be healthy");
+            let start = |host: &str| order.get(host, "start etcd.service");
+            assert!(!order.waits(start(host), start(other)), "etcd needs its quorum to be healthy");
         }
     }
-    order.in_order("lb1", &["restore package haproxy", "start haproxy.service with its former settings", "start keepalived.service with its former settings"]);
+    order.in_order("lb1", &["restore package haproxy", "start haproxy.service", "start keepalived.service"]);
     order.in_order("n1", &[
         "restore /usr/local/bin/containerd",
-        "start containerd.service with its former settings",
-        "start kubelet.service with its former settings",
-        "start flanneld.service with its former settings",
-        "start barque-watchdog.timer with its former settings",
+        "start containerd.service",
+        "start kubelet.service",
+        "start flanneld.service",
+        "restart barque-watchdog.timer with its former settings",
     ]);
     let image = order.plan.steps.iter().position(|step| host_of(step) == "n1" && step.title.starts_with("restore image ")).unwrap();
-    assert!(order.waits(image, order.get("n1", "start containerd.service with its former settings")));
+    assert!(order.waits(image, order.get("n1", "start containerd.service")));
     let objects = order.get("", "take back the change of ClusterRole x");
     assert!(order.waits(objects, order.get("m1", "the API server is ready")));
 }
@@ -384,7 +390,8 @@ fn what_cannot_come_back_is_said_and_left_alone() {
     case.delete_data = true;
     case.kube = vec![KubeUndo::Node { name: "n1".into(), labels: BTreeMap::new(), remove_labels: vec!["a".into()], remove_taints: Vec::new() }];
     let plan = case.plan();
-    assert!(!plan.steps.iter().any(|step| step.title.ends_with("/etc/haproxy/haproxy.cfg")));
+    let touched = plan.steps.iter().filter(|step| step.title.ends_with("/etc/haproxy/haproxy.cfg")).map(host_of);
+    assert_eq!(touched.collect::<Vec<_>>(), ["lb2"]);
     insta::assert_snapshot!(case.with(irreversible).join("\n"), @r"
     etcd's data on m1, m2, m3 (/var/lib/etcd/member) are deleted for good, and with them every object of the cluster
     1 change in the cluster cannot be taken back one by one, because no API server is left
@@ -392,4 +399,29 @@ fn what_cannot_come_back_is_said_and_left_alone() {
     packages that were there before stay on lb1: libnl
     file /etc/haproxy/haproxy.cfg on lb1 was a socket, which cannot be brought back
     ");
+}
+
+#[test]
+fn zz_big() {
+    let mut text = SEVEN.replace("  loadBalancer:\n    vip", "EXTRA  loadBalancer:\n    vip");
+    let mut extra = String::new();
+    for n in 0..490 { extra.push_str(&format!("    - name: x{n}\n      address: 192.0.{}.{}\n      roles: [node]\n", 3 + n / 200, 1 + n % 200)); }
+    text = text.replace("EXTRA", &extra).replace("podCidr: 10.244.0.0/16", "podCidr: 10.128.0.0/10").replace("nodePrefix: 24", "nodePrefix: 24").replace("serviceCidr: 10.96.0.0/16","serviceCidr: 10.96.0.0/16");
+    text = text.replace("10.128.0.0/10", "172.16.0.0/12");
+    let begun = std::time::Instant::now();
+    let world = World::new(&text, None);
+    println!("world {:?}", begun.elapsed());
+    let mut case = Case::new(&world, all(&world, as_found)); case.delete_data = true;
+    let begun = std::time::Instant::now();
+    let plan = case.plan();
+    println!("teardown {} {:?}", plan.steps.len(), begun.elapsed());
+    let case = Case::new(&world, all(&world, |resource| match resource { Resource::Unit(_) => Prior::Unit { state: unit_state(true) }, Resource::File(file) => Prior::File { digest: barque_model::Digest::of(b"x"), mode: 0, owner: file.owner.clone() }, Resource::Binary(_) => Prior::Link { target: "/x".into() }, other => as_prior(other) }));
+    let begun = std::time::Instant::now();
+    let plan = case.plan();
+    println!("change {} {:?} {}", plan.steps.len(), begun.elapsed(), plan.steps.iter().map(|s| s.after.len()).sum::<usize>());
+    let first = world.first();
+    let begun = std::time::Instant::now();
+    let limited = barque_plan::limit(&first, &[barque_plan::Limit::Host(named("x7"))], &world.cluster);
+    println!("limit {} of {} pulled {} {:?}", limited.plan.steps.len(), first.steps.len(), limited.pulled_in.len(), begun.elapsed());
+    for id in &limited.pulled_in { let step = &limited.plan.steps[id.0 as usize]; print!("{}:{} | ", host_of(step), step.title); }
 }

@@ -28,25 +28,38 @@ fn prior(resource: &Resource, kind: u8) -> Prior {
     }
 }
 
-/// Any part of everything, each resource going back to anything. `mostly` makes whole hosts alike, as runs do.
-fn items() -> impl Strategy<Value = (bool, Items)> {
-    let seeds = proptest::collection::vec((0_u8..5, 0_u8..3), 64);
-    (any::<bool>(), 0_u8..4, proptest::collection::vec(0_u8..3, 10), seeds).prop_map(|(separate, mostly, hosts, seeds)| {
-        let world = world(separate);
+/// From which the items of a rollback follow.
+#[derive(Debug, Clone)]
+struct Seeds {
+    separate: bool,
+    /// How many of five resources share their host's usual prior, as those of one run do.
+    mostly: u8,
+    usual: Vec<u8>,
+    each: Vec<(u8, u8)>,
+}
+
+fn seeds() -> impl Strategy<Value = Seeds> {
+    let each = proptest::collection::vec((0_u8..6, 0_u8..3), 61);
+    (any::<bool>(), 0_u8..6, proptest::collection::vec(0_u8..3, 10), each)
+        .prop_map(|(separate, mostly, usual, each)| Seeds { separate, mostly, usual, each })
+}
+
+impl Seeds {
+    /// Any part of everything, each resource going back to anything.
+    fn items(&self) -> Items {
         let mut found = Items::new();
-        for (number, (host, wanted)) in world.desired.iter().enumerate() {
-            let usual = hosts[number % hosts.len()];
+        for (number, (host, wanted)) in world(self.separate).desired.iter().enumerate() {
             for (index, wanted) in wanted.resources.iter().enumerate() {
-                let (keep, kind) = seeds[(index * 7 + number * 3) % seeds.len()];
+                let (keep, kind) = self.each[(index + number * 7) % self.each.len()];
                 if keep == 0 {
                     continue;
                 }
-                let kind = if keep <= mostly { usual } else { kind };
+                let kind = if keep <= self.mostly { self.usual[number % self.usual.len()] } else { kind };
                 found.entry(host.clone()).or_default().push(item(&wanted.resource, prior(&wanted.resource, kind)));
             }
         }
-        (separate, found)
-    })
+        found
+    }
 }
 
 fn reads(unit: &str, path: &str) -> bool {
@@ -55,12 +68,12 @@ fn reads(unit: &str, path: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
     #[test]
-    fn every_rollback_is_in_order((separate, items) in items(), delete_data: bool, silent in proptest::option::of(0_usize..7)) {
-        let world = world(separate);
-        let mut case = Case::new(world, items);
+    fn every_rollback_is_in_order(seeds in seeds(), delete_data: bool, silent in proptest::option::of(0_usize..7)) {
+        let world = world(seeds.separate);
+        let mut case = Case::new(world, seeds.items());
         case.delete_data = delete_data;
         case.unreachable = silent.map(|index| world.cluster.hosts[index].name.clone()).into_iter().collect();
         let plan = case.plan();
