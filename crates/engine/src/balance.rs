@@ -83,34 +83,33 @@ pub(crate) async fn give_back(
 
 /// Waits until exactly one of `hosts` holds `address`, seen twice so that a hand-over does not count.
 pub(crate) async fn one_holder(runner: &Runner, address: &str, hosts: &[HostName], timeout_seconds: u32) -> Result<StepOutcome, Failure> {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(timeout_seconds));
-        let mut before: Option<HostName> = None;
-        loop {
-            let mut holders = Vec::new();
-            for host in hosts {
-                let probe = Probe::HoldsAddress { address: address.to_owned(), held: true };
-                if runner.agent(host)?.probe(probe, Duration::ZERO, INTERVAL).await.is_ok() {
-                    holders.push(host.clone());
-                }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(timeout_seconds));
+    let mut before: Option<HostName> = None;
+    loop {
+        let mut holders = Vec::new();
+        for host in hosts {
+            let probe = Probe::HoldsAddress { address: address.to_owned(), held: true };
+            if runner.agent(host)?.probe(probe, Duration::ZERO, INTERVAL).await.is_ok() {
+                holders.push(host.clone());
             }
-            let single = if holders.len() == 1 { holders.first().cloned() } else { None };
-            if single.is_some() && single == before {
-                return Ok(StepOutcome::Holds);
-            }
-            before = single;
-            if tokio::time::Instant::now() >= deadline {
-                let names: Vec<&str> = holders.iter().map(HostName::as_str).collect();
-                let found = if names.is_empty() { "no balancer holds it".to_owned() } else { format!("held by {}", names.join(" and ")) };
-                let unit = Some("keepalived.service".to_owned());
-                let journal = match hosts.first().and_then(|host| runner.links.agent(host)) {
-                    Some(agent) => agent.journal("keepalived.service", 20).await.unwrap_or_default(),
-                    None => Vec::new(),
-                };
-                let failure = Failure::new(format!("{address} is not on exactly one balancer: {found}"));
-                let hint = "look for another VRRP speaker with the same virtual router identifier, or for a filter between the balancers (IP protocol 112)";
-                return Err(Failure { unit, journal, ..failure }.with_hint(hint));
-            }
-            tokio::time::sleep(INTERVAL).await;
         }
+        let single = if holders.len() == 1 { holders.first().cloned() } else { None };
+        if single.is_some() && single == before {
+            return Ok(StepOutcome::Holds);
+        }
+        before = single;
+        if tokio::time::Instant::now() >= deadline {
+            let names: Vec<&str> = holders.iter().map(HostName::as_str).collect();
+            let found = if names.is_empty() { "no balancer holds it".to_owned() } else { format!("held by {}", names.join(" and ")) };
+            let unit = Some("keepalived.service".to_owned());
+            let journal = match hosts.first().and_then(|host| runner.links.agent(host)) {
+                Some(agent) => agent.journal("keepalived.service", 20).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let failure = Failure::new(format!("{address} is not on exactly one balancer: {found}"));
+            let hint = "look for another VRRP speaker with the same virtual router identifier, or for a filter between the balancers (IP protocol 112)";
+            return Err(Failure { unit, journal, ..failure }.with_hint(hint));
+        }
+        tokio::time::sleep(INTERVAL).await;
     }
-
+}

@@ -7,7 +7,9 @@ use barque_agent::AgentClient;
 use barque_event::Failure;
 use barque_model::{Host, HostName, Sudo, TransportKind};
 use barque_store::StateDirectory;
-use barque_transport::{ConnectError, Connection, Escalation, Executable, HostKeyPolicy, Settings, SshConfig, SshTransport, Transport, launch};
+use barque_transport::{
+    ConnectError, Connection, Escalation, Executable, HostKeyPolicy, Settings, SshConfig, SshTransport, Transport, launch,
+};
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 

@@ -34,6 +34,10 @@ mod up;
 mod testing;
 
 pub use context::{AskPassword, Context, Options};
+pub use dial::HostProblem;
+pub use diff::ContentChange;
+pub use drift::{Drift, DriftReport, HostDrift, NodeDrift, ObjectDrift};
+pub use drift_report::drift;
 pub use error::EngineError;
 pub use events::{EventReader, Events};
 pub use history::{
@@ -41,16 +45,12 @@ pub use history::{
     changed_resources, history, planned_steps, run_detail, run_spec,
 };
 pub use hosts::{HostRow, host_rows};
-pub use dial::HostProblem;
-pub use diff::ContentChange;
-pub use drift::{Drift, DriftReport, HostDrift, NodeDrift, ObjectDrift};
-pub use drift_report::drift;
 pub use order::{Restarts, Turn, UnitChange, UnitVerb};
 pub use plan::plan;
 pub use prepare::Wishes;
 pub use preview::{
-    FilePreview, HeldPreview, HostPreview, NodePreview, ObjectPreview, OtherStep, PackagePreview, Planned, Preview, RemovalPreview, SettingPreview,
-    VersionChange,
+    FilePreview, HeldPreview, HostPreview, NodePreview, ObjectPreview, OtherStep, PackagePreview, Planned, Preview, RemovalPreview,
+    SettingPreview, VersionChange,
 };
 pub use rollback::{HostUndo, RollbackError, RollbackReport, RollbackRequest, rollback};
 pub use sessions::Sessions;

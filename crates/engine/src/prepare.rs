@@ -7,8 +7,8 @@ use barque_bundle::Bundle;
 use barque_model::{APPLIED_ANNOTATION, Cluster, Digest, Host, HostName, KubeAccess, ObjectDifference, Role, SecretBytes};
 use barque_pki::Vault;
 use barque_plan::{
-    ClusterFacts, ClusterObject, DesiredInputs, Held, HostDesired, HostFacts, HostObserved, LedgerEntry, Limit, MemberHealth, Observed, Plan, PlanInputs, ResourceId,
-    SavedPlan, Step, StepId,
+    ClusterFacts, ClusterObject, DesiredInputs, Held, HostDesired, HostFacts, HostObserved, LedgerEntry, Limit, MemberHealth, Observed,
+    Plan, PlanInputs, ResourceId, SavedPlan, Step, StepId,
 };
 use futures::future::join_all;
 

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use barque_agent::{
-    AgentClient, AgentError, Applied, ApplyRequest, KubeAnswer, KubeCall, KubeChange, KubeChangeRequest, RestoreRequest,
-};
+use barque_agent::{AgentClient, AgentError, Applied, ApplyRequest, KubeAnswer, KubeCall, KubeChange, KubeChangeRequest, RestoreRequest};
 use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, StepOutcome};
 use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
@@ -102,7 +100,8 @@ impl Runner {
 
     /// Runs a step; what may pass by itself is tried again, after pauses that grow.
     pub(crate) async fn run(&self, step: &Step) -> Result<StepOutcome, Failure> {
-        let mut pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).with_max_times(TRIES).build();
+        let mut pauses =
+            ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).with_max_times(TRIES).build();
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -217,7 +216,9 @@ impl Runner {
                     if others.len() == 1 { "1 is".to_owned() } else { format!("{} are", others.len()) },
                     others.join(", ")
                 );
-                return Err(Failure::new(message).with_hint("bring the other members back first (`barque status` shows them), then run it again"));
+                return Err(
+                    Failure::new(message).with_hint("bring the other members back first (`barque status` shows them), then run it again")
+                );
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -281,8 +282,13 @@ impl Runner {
 
     /// Asks the API from the first master whose agent answers; another one is tried when the first cannot reach its API server.
     pub(crate) async fn kube(&self, call: KubeCall) -> Result<KubeAnswer, Failure> {
+        let begun = tokio::time::Instant::now();
         self.on_master(|agent, access| {
-            let call = call.clone();
+            let mut call = call.clone();
+            if let KubeCall::Gate { timeout, .. } = &mut call {
+                // What does not hold on one master does not hold on the next: the time is for all of them together.
+                *timeout = timeout.saturating_sub(begun.elapsed());
+            }
             async move { agent.kube(access, call).await }
         })
         .await

@@ -154,7 +154,9 @@ async fn run_connected(
         events.host(&held.host, EventKind::Note { text: held.to_string() });
     }
     let held_objects = prepared.held_objects.iter().map(|name| {
-        format!("{name} was changed since barque applied it, and is left as it is (`barque drift` shows it, `--overwrite-drift` overwrites it)")
+        format!(
+            "{name} was changed since barque applied it, and is left as it is (`barque drift` shows it, `--overwrite-drift` overwrites it)"
+        )
     });
     let held_objects: Vec<String> = held_objects.collect();
     for text in &held_objects {

@@ -1,5 +1,6 @@
 //! Where this host's files lie and what its resources share.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ struct Inner {
     packages: tokio::sync::Mutex<()>,
     users: tokio::sync::Mutex<()>,
     hosts: std::sync::Mutex<()>,
+    needed_packages: std::sync::Mutex<BTreeSet<String>>,
     counter: AtomicU64,
 }
 
@@ -40,6 +42,7 @@ impl HostContext {
             packages: tokio::sync::Mutex::default(),
             users: tokio::sync::Mutex::default(),
             hosts: std::sync::Mutex::default(),
+            needed_packages: std::sync::Mutex::default(),
             counter: AtomicU64::new(0),
         }))
     }
@@ -114,5 +117,10 @@ impl HostContext {
     /// Held while `/etc/hosts` is read and replaced.
     pub(crate) fn hosts_lock(&self) -> &std::sync::Mutex<()> {
         &self.0.hosts
+    }
+
+    /// Packages that were to be removed and that dpkg keeps, because others need them.
+    pub(crate) fn needed_packages(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.needed_packages.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! Lines of `/etc/hosts`.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -35,9 +35,14 @@ pub(crate) fn knows(context: &HostContext, name: &str) -> bool {
     text.lines().map(parse).any(|entry| entry.address.is_some() && entry.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
+/// The lines of a text, each with its end, so that what is not barque's stays byte for byte.
+fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], Cow<'_, str>)> {
+    text.split_inclusive(|byte| *byte == b'\n').map(|line| (line, String::from_utf8_lossy(line)))
+}
+
 /// Observes whether all names lead to the address.
 pub(crate) fn observe(context: &HostContext, wanted: &HostsLine) -> Result<Observed, HostError> {
-    let text = read(context)?;
+    let text = String::from_utf8_lossy(&read(context)?.unwrap_or_default()).into_owned();
     let address = address(wanted)?;
     let entries: Vec<_> = text.lines().map(parse).filter(|entry| entry.address == Some(address)).collect();
     let known = |name: &String| entries.iter().any(|entry| entry.names.iter().any(|known| known.eq_ignore_ascii_case(name)));
@@ -48,25 +53,19 @@ pub(crate) fn observe(context: &HostContext, wanted: &HostsLine) -> Result<Obser
 pub(crate) fn apply(context: &HostContext, wanted: &HostsLine) -> Result<Vec<String>, HostError> {
     let address = address(wanted)?;
     let _guard = context.hosts_lock().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let text = read(context)?;
-    let names: BTreeSet<String> = wanted.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let text = read(context)?.unwrap_or_default();
+    let Parted { mut rest, .. } = part(&text, wanted);
     let mut notes = Vec::new();
-    let mut result = String::with_capacity(text.len() + 64);
-    for line in text.lines() {
-        let entry = parse(line);
-        let (named, others): (Vec<&str>, Vec<&str>) = entry.names.iter().partition(|name| names.contains(&name.to_ascii_lowercase()));
+    for (_, line) in lines(&rest) {
+        let entry = parse(&line);
+        let named: Vec<&str> = entry.names.iter().copied().filter(|name| is_one_of(name, wanted)).collect();
         match entry.address {
-            Some(_) if entry.ours && !named.is_empty() => {
-                if let (Some(kept), false) = (entry.address, others.is_empty()) {
-                    result.push_str(&format_line(kept, &others));
-                }
-                continue;
-            }
+            _ if named.is_empty() => {}
             // Debian gives a host's own name a loopback address; the line does no harm to Kubernetes and is not ours.
-            Some(other) if other != address && other.is_loopback() && !named.is_empty() => {
+            Some(other) if other != address && other.is_loopback() => {
                 notes.push(format!("{} also has the address {other} in {HOSTS}, by a line that is not barque's", named.join(" ")));
             }
-            Some(other) if other != address && !named.is_empty() && other.is_ipv4() == address.is_ipv4() => {
+            Some(other) if other != address && other.is_ipv4() == address.is_ipv4() => {
                 return Err(HostError::Refused {
                     message: format!("{HOSTS} gives {} the address {other}, not {address}", named.join(" ")),
                     hint: format!("correct or remove the line `{}` in {HOSTS} on the host, then run `barque up` again", line.trim()),
@@ -74,37 +73,55 @@ pub(crate) fn apply(context: &HostContext, wanted: &HostsLine) -> Result<Vec<Str
             }
             _ => {}
         }
-        result.push_str(line);
-        result.push('\n');
     }
+    end_line(&mut rest);
     let names: Vec<&str> = wanted.names.iter().map(String::as_str).collect();
-    result.push_str(&format_line(address, &names));
-    write(context, result.as_bytes())?;
+    rest.extend_from_slice(format_line(address, &names).as_bytes());
+    write(context, &rest)?;
     Ok(notes)
 }
 
-/// The text without barque's names of `line`; `None` when no line of barque's has them.
-pub(crate) fn without_line(text: &str, line: &HostsLine) -> Option<String> {
-    let names: BTreeSet<String> = line.names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let mut found = false;
-    let mut result = String::with_capacity(text.len());
-    for line in text.lines() {
-        let entry = parse(line);
-        let (named, others): (Vec<&str>, Vec<&str>) = entry.names.iter().partition(|name| names.contains(&name.to_ascii_lowercase()));
+/// A text, taken apart for the names of one resource.
+pub(crate) struct Parted {
+    /// What is left without them, byte for byte but for lines of barque's that had other names too.
+    pub(crate) rest: Vec<u8>,
+    /// barque's lines for them.
+    pub(crate) own: Vec<String>,
+}
+
+/// Takes barque's lines for the names of `wanted` out of a text.
+pub(crate) fn part(text: &[u8], wanted: &HostsLine) -> Parted {
+    let mut parted = Parted { rest: Vec::with_capacity(text.len() + 64), own: Vec::new() };
+    for (bytes, line) in lines(text) {
+        let entry = parse(&line);
+        let (named, others): (Vec<&str>, Vec<&str>) = entry.names.iter().partition(|name| is_one_of(name, wanted));
         match entry.address {
             Some(address) if entry.ours && !named.is_empty() => {
-                found = true;
+                parted.own.push(format_line(address, &named));
                 if !others.is_empty() {
-                    result.push_str(&format_line(address, &others));
+                    parted.rest.extend_from_slice(format_line(address, &others).as_bytes());
                 }
             }
-            _ => {
-                result.push_str(line);
-                result.push('\n');
-            }
+            _ => parted.rest.extend_from_slice(bytes),
         }
     }
-    found.then_some(result)
+    parted
+}
+
+/// A text without any line of barque's.
+pub(crate) fn foreign(text: &[u8]) -> Vec<u8> {
+    lines(text).filter(|(_, line)| !parse(line).ours).flat_map(|(bytes, _)| bytes).copied().collect()
+}
+
+fn is_one_of(name: &str, wanted: &HostsLine) -> bool {
+    wanted.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Ends the last line of a text, as a line can only be added behind a whole one.
+pub(crate) fn end_line(text: &mut Vec<u8>) {
+    if text.last().is_some_and(|last| *last != b'\n') {
+        text.push(b'\n');
+    }
 }
 
 fn format_line(address: IpAddr, names: &[&str]) -> String {
@@ -116,14 +133,16 @@ fn address(wanted: &HostsLine) -> Result<IpAddr, HostError> {
     Ok(wanted.address.parse().map_err(|_| invalid())?)
 }
 
-fn read(context: &HostContext) -> Result<String, HostError> {
+/// The file's content, through a link should it be one; `None` when there is none.
+pub(crate) fn read(context: &HostContext) -> Result<Option<Vec<u8>>, HostError> {
     match fs::read(context.path(HOSTS)) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
+/// Replaces the file, with the mode and owner that it has.
 pub(crate) fn write(context: &HostContext, content: &[u8]) -> Result<(), HostError> {
     let path = context.path(HOSTS);
     let attributes = match fs::metadata(&path) {
@@ -164,6 +183,15 @@ mod tests {
             "127.0.0.1 localhost\n10.0.0.1 api # barque\n# note\n10.0.0.2 m1 # barque\n"
         );
         assert_eq!(observe(&context, &line("10.0.0.2", &["m1"])).unwrap(), Observed::HostsLine);
+    }
+
+    #[test]
+    fn what_is_not_barques_stays_byte_for_byte() {
+        let (_root, context) = root("");
+        fs::write(context.path(HOSTS), b"127.0.0.1\tlocalhost \r\n# caf\xe9\n10.1.1.1 other").unwrap();
+        apply(&context, &line("10.0.0.2", &["m1"])).unwrap();
+        let text = fs::read(context.path(HOSTS)).unwrap();
+        assert_eq!(text, b"127.0.0.1\tlocalhost \r\n# caf\xe9\n10.1.1.1 other\n10.0.0.2 m1 # barque\n");
     }
 
     #[test]

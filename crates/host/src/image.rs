@@ -31,7 +31,7 @@ struct ImageRecord {
 
 /// Observes images, in one call of ctr. Nothing is there while containerd does not run.
 pub(crate) async fn observe(context: &HostContext, images: &[&Image]) -> Result<Vec<Observed>, HostError> {
-    let listed = if images.is_empty() { BTreeSet::new() } else { list().await };
+    let listed = if images.is_empty() { BTreeSet::new() } else { list().await.unwrap_or_default() };
     let observed = |image: &&Image| {
         if !listed.contains(&image.reference) {
             return Observed::Absent;
@@ -43,13 +43,11 @@ pub(crate) async fn observe(context: &HostContext, images: &[&Image]) -> Result<
     Ok(images.iter().map(observed).collect())
 }
 
-async fn list() -> BTreeSet<String> {
+/// References of all images; `None` when containerd does not answer.
+async fn list() -> Option<BTreeSet<String>> {
     let command = Command::new("ctr", ["-n", "k8s.io", "images", "ls", "-q"]).timeout(LIST_TIMEOUT);
-    match command.run().await {
-        Ok(output) => output.stdout.lines().map(str::to_owned).collect(),
-        // Not installed yet, or not running yet.
-        Err(_) => BTreeSet::new(),
-    }
+    // Not installed yet, or not running yet.
+    command.run().await.ok().map(|output| output.stdout.lines().map(str::to_owned).collect())
 }
 
 fn record_path(context: &HostContext, image: &Image) -> PathBuf {
@@ -60,13 +58,16 @@ fn record_path(context: &HostContext, image: &Image) -> PathBuf {
     context.state("images").join(format!("{readable}-{}.json", digest.short()))
 }
 
-/// Removes the image and its record; without containerd there is nothing to ask.
+/// Removes the image, which barque had imported, and its record.
 pub(crate) async fn remove(context: &HostContext, wanted: &Image) -> Result<Vec<String>, HostError> {
     let mut notes = Vec::new();
-    if list().await.contains(&wanted.reference) {
-        Command::new("ctr", ["-n", "k8s.io", "images", "rm", wanted.reference.as_str()]).timeout(IMPORT_TIMEOUT).run().await?;
-    } else {
-        notes.push(format!("{} is not among containerd's images", wanted.reference));
+    match list().await {
+        Some(listed) if listed.contains(&wanted.reference) => {
+            let command = Command::new("ctr", ["-n", "k8s.io", "images", "rm", wanted.reference.as_str()]);
+            command.timeout(IMPORT_TIMEOUT).run().await?;
+        }
+        Some(_) => {}
+        None => notes.push(format!("containerd does not answer: the image {} is left among its data", wanted.reference)),
     }
     match fs_err::remove_file(record_path(context, wanted)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -80,7 +81,7 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Image) -> Result<(), H
     let archive = context.blob(wanted.blob.digest).display().to_string();
     let import = Command::new("ctr", ["-n", "k8s.io", "images", "import", archive.as_str()]).timeout(IMPORT_TIMEOUT);
     import.run().await?;
-    if !list().await.contains(&wanted.reference) {
+    if !list().await.is_some_and(|listed| listed.contains(&wanted.reference)) {
         return Err(HostError::Output {
             command: import.line(),
             detail: format!("the archive was imported but holds no image named {}", wanted.reference),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barque_event::Failure;
-use barque_plan::{Archive, Observed, Package, Prior};
+use barque_plan::{Archive, Observed, Package};
 use fs_err as fs;
 use fs_err::os::unix::fs::symlink;
 use rustix::fs::FlockOperation;
@@ -23,7 +23,7 @@ const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 /// How long another front end is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Unpacking and configuring haproxy or keepalived takes seconds; slow disks get time.
-const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
+pub(crate) const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// invoke-rc.d and deb-systemd-invoke start nothing while this says 101 (Debian's invoke-rc.d(8)).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_TEXT: &str = "#!/bin/sh\n# Put here by barque while it installs packages, and removed afterwards.\nexit 101\n";
@@ -98,60 +98,6 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
     }
 }
 
-/// Those of the archives that were not installed before.
-fn added<'a>(wanted: &'a Package, prior: &Prior) -> Vec<&'a str> {
-    let before: Vec<&str> = match prior {
-        Prior::Package { installed } => installed.iter().map(|(name, _)| name.as_str()).collect(),
-        _ => Vec::new(),
-    };
-    wanted.archives.iter().map(|archive| archive.name.as_str()).filter(|name| !before.contains(name)).collect()
-}
-
-/// Says which packages remain that were not there before. Those that something else needs by now are excused: a note says so.
-pub(crate) fn remaining(wanted: &Package, observed: &Observed, prior: &Prior) -> Option<String> {
-    let Observed::Package { installed } = observed else { return None };
-    let own = added(wanted, prior);
-    let left: Vec<&str> = installed.iter().map(|(name, _)| name.as_str()).filter(|name| own.contains(name)).collect();
-    // The package itself is what counts; a library may have found other users.
-    let named: Vec<&str> = left.iter().copied().filter(|name| wanted.name.split(' ').any(|word| word == *name)).collect();
-    if named.is_empty() { None } else { Some(format!("{} is still installed", named.join(", "))) }
-}
-
-/// Removes the archives' packages that were not installed before, with their configuration.
-pub(crate) async fn remove(context: &HostContext, wanted: &Package, prior: &Prior) -> Result<Vec<String>, HostError> {
-    let _guard = context.package_lock().lock().await;
-    let own: BTreeSet<&str> = added(wanted, prior).into_iter().collect();
-    let present = installed(&own).await?;
-    if present.is_empty() {
-        return Ok(Vec::new());
-    }
-    let lock = lock_frontend(context).await?;
-    let _policy = NoServices::begin(context)?;
-    let purge = |names: Vec<String>| {
-        let options = ["--purge", "--force-unsafe-io"].into_iter().map(str::to_owned).chain(names);
-        let command = Command::new("dpkg", options).environment("DEBIAN_FRONTEND", "noninteractive").timeout(INSTALL_TIMEOUT);
-        if lock.is_some() { command.environment("DPKG_FRONTEND_LOCKED", "true") } else { command }
-    };
-    if purge(present.keys().cloned().collect()).run().await.is_ok() {
-        return Ok(Vec::new());
-    }
-    // Something installed since may need one of them: each by itself, until no more can go.
-    let mut left: Vec<String> = present.into_keys().collect();
-    loop {
-        let mut kept = Vec::new();
-        for name in &left {
-            if purge(vec![name.clone()]).run().await.is_err() {
-                kept.push(name.clone());
-            }
-        }
-        if kept.is_empty() || kept.len() == left.len() {
-            let notes = kept.iter().map(|name| format!("the package {name} stays: other packages need it"));
-            return Ok(notes.collect());
-        }
-        left = kept;
-    }
-}
-
 /// A folder with the archives under names that end in `.deb`, removed when it goes out of scope.
 struct ArchiveFolder {
     path: PathBuf,
@@ -183,7 +129,7 @@ impl Drop for ArchiveFolder {
 }
 
 /// Waits for the lock of dpkg's front ends; `None` on a host without dpkg's files.
-async fn lock_frontend(context: &HostContext) -> Result<Option<fs::File>, HostError> {
+pub(crate) async fn lock_frontend(context: &HostContext) -> Result<Option<fs::File>, HostError> {
     let path = context.path(LOCK);
     if !path.parent().is_some_and(Path::is_dir) {
         return Ok(None);
@@ -208,10 +154,10 @@ async fn lock_frontend(context: &HostContext) -> Result<Option<fs::File>, HostEr
 }
 
 /// Keeps maintainer scripts from starting services with their default configuration.
-struct NoServices(Option<PathBuf>);
+pub(crate) struct NoServices(Option<PathBuf>);
 
 impl NoServices {
-    fn begin(context: &HostContext) -> Result<Self, HostError> {
+    pub(crate) fn begin(context: &HostContext) -> Result<Self, HostError> {
         let path = context.path(POLICY);
         let attributes = Attributes { mode: 0o755, uid: 0, gid: 0 };
         match write_new(&path, POLICY_TEXT.as_bytes(), attributes) {

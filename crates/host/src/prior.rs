@@ -16,14 +16,24 @@ use crate::hosts_line::HOSTS;
 use crate::marker::content_digest;
 use crate::owner::Accounts;
 use crate::replace::{Temporary, make_directory, sync_parent};
+use crate::user;
 
 /// Captures what is about to be changed. Copies are on disk when this returns.
 pub fn capture_prior(context: &HostContext, resource: &Resource, observed: &Observed) -> Result<Prior, HostError> {
     match resource {
         Resource::File(file) => capture_path(context, &file.path),
         Resource::Binary(binary) => capture_path(context, &binary.path),
-        Resource::Directory(directory) => capture_path(context, &directory.path),
+        Resource::Directory(directory) => match observed {
+            // Through a link to one too, whose mode and owner are what changes.
+            Observed::Directory { mode, owner } => Ok(Prior::Directory { mode: *mode, owner: owner.clone() }),
+            _ => capture_path(context, &directory.path),
+        },
         Resource::HostsLine(_) => capture_path(context, HOSTS),
+        // To add what is missing of it does not make it barque's to remove.
+        Resource::User(wanted) if *observed == Observed::Absent => {
+            let half = user::half(&Accounts::read(context), wanted);
+            Ok(half.map_or(Prior::Absent, |what| Prior::Other { what: what.to_owned() }))
+        }
         Resource::Unit(_) | Resource::User(_) | Resource::Sysctl(_) | Resource::Package(_) | Resource::Image(_) => {
             Ok(match observed.clone() {
                 // To go back is to run with the inputs that it was started with, though they may have been changed a moment ago.

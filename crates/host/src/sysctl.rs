@@ -2,7 +2,7 @@
 
 use std::io;
 
-use barque_plan::{Observed, Sysctl};
+use barque_plan::{Observed, Prior, Sysctl};
 use fs_err as fs;
 
 use crate::context::HostContext;
@@ -41,6 +41,31 @@ pub(crate) fn apply(context: &HostContext, wanted: &Sysctl) -> Result<Vec<String
         }),
         Err(error) => Ok(vec![format!("{} could not be set to {} and is left as it is: {error}", wanted.key, wanted.value)]),
     }
+}
+
+/// Sets the value that was there; one that cannot be set is a note.
+pub(crate) fn restore(context: &HostContext, wanted: &Sysctl, prior: &Prior) -> Result<Vec<String>, HostError> {
+    match prior {
+        Prior::Sysctl { value } if differs(context, wanted, prior)?.is_some() => {
+            apply(context, &Sysctl { value: value.clone(), required: false, ..wanted.clone() })
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Says why a parameter is not as it was, where it can be set at all.
+pub(crate) fn differs(context: &HostContext, wanted: &Sysctl, prior: &Prior) -> Result<Option<String>, HostError> {
+    match (prior, observe(context, wanted)?) {
+        (Prior::Sysctl { value: former }, Observed::Sysctl { value, writable: true }) if !same(&value, former) => {
+            Ok(Some(format!("its value is {value} and was {former}")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The kernel separates numbers by tabs, people by spaces.
+fn same(left: &str, right: &str) -> bool {
+    left.split_whitespace().eq(right.split_whitespace())
 }
 
 /// `net.ipv4.ip_forward` is a path below `/proc/sys`; with slashes, as for interfaces with a dot in their name, it is one already.

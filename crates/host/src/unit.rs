@@ -49,11 +49,16 @@ pub(crate) async fn observe(context: &HostContext, units: &[&Unit]) -> Result<Ve
 }
 
 /// Whether multi-user.target wants the unit, by a link that `systemctl enable` makes.
-fn is_wanted(context: &HostContext, unit: &str) -> bool {
-    context.path(&format!("/etc/systemd/system/multi-user.target.wants/{unit}")).is_symlink()
+pub(crate) fn is_wanted(context: &HostContext, unit: &str) -> bool {
+    wanted_link(context, unit).is_symlink()
 }
 
-fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
+pub(crate) fn wanted_link(context: &HostContext, unit: &str) -> std::path::PathBuf {
+    context.path(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"))
+}
+
+/// The inputs with which barque last started the unit.
+pub(crate) fn recorded(context: &HostContext, unit: &Unit) -> Option<Digest> {
     read_unit_record(context, unit).map(|record| if record.stale { STALE } else { record.fingerprint })
 }
 

@@ -15,16 +15,35 @@ pub(crate) fn observe(accounts: &Accounts, wanted: &User) -> Observed {
     if accounts.has_user(&wanted.name) && accounts.has_group(&wanted.name) { Observed::User } else { Observed::Absent }
 }
 
-/// Removes the user and its group; both may be gone.
+/// What of a user is there although its group is not, or of a group although its user is not: then it is not barque's alone.
+pub(crate) fn half(accounts: &Accounts, wanted: &User) -> Option<&'static str> {
+    match (accounts.has_user(&wanted.name), accounts.has_group(&wanted.name)) {
+        (true, false) => Some("a user without a group of its name"),
+        (false, true) => Some("a group without a user of its name"),
+        _ => None,
+    }
+}
+
+/// Says what of user and group is still there.
+pub(crate) fn remains(context: &HostContext, wanted: &User) -> Option<String> {
+    let accounts = Accounts::read(context);
+    match (accounts.has_user(&wanted.name), accounts.has_group(&wanted.name)) {
+        (true, _) => Some("the user is still there".to_owned()),
+        (false, true) => Some("the group is still there".to_owned()),
+        (false, false) => None,
+    }
+}
+
+/// Removes the user and its group, which barque had made; both may be gone.
 pub(crate) async fn remove(context: &HostContext, wanted: &User) -> Result<Vec<String>, HostError> {
     let _guard = context.user_lock().lock().await;
     let name = wanted.name.as_str();
     if Accounts::read(context).has_user(name) {
-        Command::new("userdel", [name]).run().await?;
+        Command::new("userdel", ["--", name]).run().await?;
     }
     // userdel takes the group of the same name along where login.defs says so.
     if Accounts::read(context).has_group(name) {
-        Command::new("groupdel", [name]).run().await?;
+        Command::new("groupdel", ["--", name]).run().await?;
     }
     Ok(Vec::new())
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Role};
 
 use crate::desired::{DesiredResource, HostDesired};
-use crate::held::held;
-use crate::{gates, removal};
 use crate::graph::{Graph, Key};
+use crate::held::held;
 use crate::rolling::Rolling;
 use crate::{Action, Change, Difference, LedgerEntry, Observed, OnChange, Plan, Resource, ResourceId, difference};
+use crate::{gates, removal};
 
 /// What was seen of the cluster as a whole. Empty before the first deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

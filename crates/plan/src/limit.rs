@@ -71,16 +71,14 @@ impl Limit {
     }
 }
 
-/// The steps that some limit names. What belongs to the cluster as a whole is named with its stage, or when every host is.
+/// The steps that some limit names. What goes through the API belongs to the cluster as a whole, a node's labels too, for they wait until all
+/// nodes are ready: it is named with its stage, or when every host is.
 fn named(plan: &Plan, limits: &[Limit], cluster: &Cluster) -> Vec<bool> {
     let every_host = cluster.hosts.iter().all(|host| limits.iter().any(|limit| limit.names_host(&host.name, cluster)));
     let is_named = |step: &Step| {
         limits.is_empty()
             || limits.contains(&Limit::Stage(step.stage))
-            || match (&step.host, &step.action) {
-                (Some(host), _) | (None, Action::Node { node: host, .. }) => limits.iter().any(|limit| limit.names_host(host, cluster)),
-                (None, _) => every_host,
-            }
+            || step.host.as_ref().map_or(every_host, |host| limits.iter().any(|limit| limit.names_host(host, cluster)))
     };
     plan.steps.iter().map(is_named).collect()
 }
@@ -100,7 +98,7 @@ pub struct Limited {
 /// does not bring the whole cluster. A master that leaves the balance comes back, with all that this needs. No limit at all keeps everything.
 pub fn limit(plan: &Plan, limits: &[Limit], cluster: &Cluster) -> Limited {
     let named = named(plan, limits, cluster);
-    let mut kept = Kept { plan, named: &named, kept: vec![false; plan.steps.len()] };
+    let mut kept = Selection { plan, named: &named, kept: vec![false; plan.steps.len()] };
     for (index, step) in plan.steps.iter().enumerate() {
         if named[index] && (step.action.changes() || matches!(step.action, Action::Transfer { .. })) {
             kept.keep(index);
@@ -133,13 +131,13 @@ pub fn limit(plan: &Plan, limits: &[Limit], cluster: &Cluster) -> Limited {
 }
 
 /// The steps of a plan that are kept so far. With a step all that it needs is kept.
-struct Kept<'a> {
+struct Selection<'a> {
     plan: &'a Plan,
     named: &'a [bool],
     kept: Vec<bool>,
 }
 
-impl Kept<'_> {
+impl Selection<'_> {
     fn keep(&mut self, step: usize) {
         let mut stack = vec![step];
         while let Some(next) = stack.pop() {
@@ -159,7 +157,9 @@ impl Kept<'_> {
         let drained = |step: &Step| matches!(step.action, Action::Drain { .. }) && self.kept[step.id.0 as usize];
         let drains: Vec<StepId> = plan.steps.iter().filter(|step| drained(step)).map(|step| step.id).collect();
         for (index, step) in plan.steps.iter().enumerate() {
-            if matches!(&step.action, Action::Return { masters, .. } if masters.len() == 1) && step.after.iter().any(|id| drains.contains(id)) {
+            if matches!(&step.action, Action::Return { masters, .. } if masters.len() == 1)
+                && step.after.iter().any(|id| drains.contains(id))
+            {
                 self.keep(index);
             }
         }
@@ -177,8 +177,10 @@ impl Kept<'_> {
                 found.1 |= waits[before].1 || (changes && !self.kept[before]);
             }
             waits.push(found);
-            let is_gate =
-                matches!(step.action, Action::Gate { .. } | Action::AddressGate { .. } | Action::ClusterGate { .. } | Action::Return { .. });
+            let is_gate = matches!(
+                step.action,
+                Action::Gate { .. } | Action::AddressGate { .. } | Action::ClusterGate { .. } | Action::Return { .. }
+            );
             if is_gate && !found.1 && (found.0 || self.named[index]) {
                 self.keep(index);
             }

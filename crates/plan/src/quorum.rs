@@ -38,7 +38,10 @@ pub enum QuorumRefusal {
         quorum: usize,
     },
     /// Too few members answer for etcd to run.
-    #[error("etcd cannot run: {present} of {total} members' hosts answer, fewer than the quorum of {quorum}; no answer from {}", names(absent))]
+    #[error(
+        "etcd cannot run: {present} of {total} members' hosts answer, fewer than the quorum of {quorum}; no answer from {}",
+        names(absent)
+    )]
     Start {
         /// Hosts that answer.
         present: usize,

@@ -22,10 +22,9 @@ pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &B
     let unwanted = |entry: &&LedgerEntry| {
         let id = entry.id();
         let seen = inputs.observed.get(host).and_then(|seen| seen.resources.get(&id));
-        !wanted.contains(&id)
-            && !held.contains(&(host.clone(), id))
-            && matches!(entry.resource, Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_))
-            && !(entry.original.is_absent() && is_gone(seen))
+        let is_gone = entry.original.is_absent() && is_gone(seen);
+        let is_removable = matches!(entry.resource, Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_));
+        is_removable && !is_gone && !wanted.contains(&id) && !held.contains(&(host.clone(), id))
     };
     entries.iter().filter(unwanted).collect()
 }
@@ -55,7 +54,11 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
             _ => (
                 Stage::Hosts,
                 "remove",
-                removals.iter().filter(|other| matches!(other.resource, Resource::Unit(_))).map(|unit| Key::resource(host, &unit.id())).collect(),
+                removals
+                    .iter()
+                    .filter(|other| matches!(other.resource, Resource::Unit(_)))
+                    .map(|unit| Key::resource(host, &unit.id()))
+                    .collect(),
             ),
         };
         let verb = if entry.original.is_absent() || verb == "stop" { verb } else { "restore" };

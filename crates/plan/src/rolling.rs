@@ -12,13 +12,13 @@ use crate::{Change, Difference, Observed, Resource, ResourceId};
 const NODES_AT_ONCE: usize = 5;
 
 /// Components whose change is preceded by a copy of etcd's data.
-const CONTROL: [Component; 4] =
-    [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
+const CONTROL: [Component; 4] = [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
 /// The balancers that run before the plan begins.
 fn balancers(inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> Vec<HostName> {
     let id = ResourceId(format!("unit {}", Component::Haproxy.unit()));
-    let starts = |host: &Host| changes.get(&host.name).and_then(|changed| changed.get(&id)).is_some_and(|found| found.change == Change::Start);
+    let starts =
+        |host: &Host| changes.get(&host.name).and_then(|changed| changed.get(&id)).is_some_and(|found| found.change == Change::Start);
     inputs.cluster.with_role(Role::LoadBalancer).filter(|host| !starts(host)).map(|host| host.name.clone()).collect()
 }
 
@@ -133,7 +133,9 @@ impl Rolling {
         if serving && self.drains(host) {
             waits.push(Key::host_gate(host, "drain"));
         }
-        if self.snapshot.is_some() && self.components.get(host).is_some_and(|components| components.iter().any(|found| CONTROL.contains(found))) {
+        if self.snapshot.is_some()
+            && self.components.get(host).is_some_and(|components| components.iter().any(|found| CONTROL.contains(found)))
+        {
             waits.push(Key::gate("snapshot"));
         }
         waits

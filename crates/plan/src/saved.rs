@@ -178,7 +178,9 @@ impl fmt::Display for Moved {
             Self::HostWent(host) => write!(formatter, "{host} answered then and does not now"),
             Self::Resource { host, resource } => write!(formatter, "{resource} on {host} is not as it was"),
             Self::ClusterFacts => formatter.write_str("nodes or objects in the cluster are not as they were"),
-            Self::Steps => formatter.write_str("other steps are needed than then, for instance because a certificate has come near its end"),
+            Self::Steps => {
+                formatter.write_str("other steps are needed than then, for instance because a certificate has come near its end")
+            }
         }
     }
 }

@@ -177,7 +177,12 @@ impl Action {
     pub const fn changes(&self) -> bool {
         matches!(
             self,
-            Self::Apply { .. } | Self::Restore { .. } | Self::Sweep { .. } | Self::Objects { .. } | Self::UndoObjects { .. } | Self::Node { .. }
+            Self::Apply { .. }
+                | Self::Restore { .. }
+                | Self::Sweep { .. }
+                | Self::Objects { .. }
+                | Self::UndoObjects { .. }
+                | Self::Node { .. }
         )
     }
 }

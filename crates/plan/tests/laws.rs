@@ -83,7 +83,8 @@ impl World {
     /// What the journals of all hosts tell after everything was applied.
     fn ledger(&self) -> BTreeMap<HostName, Vec<LedgerEntry>> {
         let run = "20261125T020304Z-1a2b".parse::<barque_model::RunId>().unwrap();
-        let entry = |resource: &Resource| LedgerEntry { resource: resource.clone(), run: run.clone(), original: Prior::Absent, uncertain: false };
+        let entry =
+            |resource: &Resource| LedgerEntry { resource: resource.clone(), run: run.clone(), original: Prior::Absent, uncertain: false };
         let host = |wanted: &HostDesired| wanted.resources.iter().map(|wanted| entry(&wanted.resource)).collect();
         self.desired.iter().map(|(name, wanted)| (name.clone(), host(wanted))).collect()
     }

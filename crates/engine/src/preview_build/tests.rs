@@ -221,11 +221,7 @@ fn what_is_not_wanted_goes_or_is_put_back() {
 
 #[test]
 fn hosts_come_in_file_order_and_only_with_changes() {
-    let world = World::new(plan(vec![
-        restart("n1", "kubelet.service", &[]),
-        gate("m2", &[]),
-        restart("m1", "etcd.service", &[]),
-    ]));
+    let world = World::new(plan(vec![restart("n1", "kubelet.service", &[]), gate("m2", &[]), restart("m1", "etcd.service", &[])]));
     let names: Vec<String> = world.hosts().iter().map(|host| host.host.to_string()).collect();
     assert_eq!(names, ["m1", "n1"]);
 }
@@ -234,7 +230,8 @@ fn hosts_come_in_file_order_and_only_with_changes() {
 fn nodes_tell_former_labels() {
     let labels = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     let taints = vec![Taint { key: "k".into(), value: String::new(), effect: TaintEffect::NoSchedule }];
-    let mut world = World::new(plan(vec![(None, "label n1".into(), Action::Node { node: "n1".parse().unwrap(), labels, taints }, Vec::new())]));
+    let mut world =
+        World::new(plan(vec![(None, "label n1".into(), Action::Node { node: "n1".parse().unwrap(), labels, taints }, Vec::new())]));
     world.nodes = vec![NodeState {
         name: "n1".into(),
         ready: true,

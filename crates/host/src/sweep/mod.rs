@@ -1,14 +1,19 @@
 //! What components leave behind beside their files.
 
+mod cgroups;
+mod filters;
 mod mounts;
 mod network;
 mod paths;
 mod pods;
+mod routes;
 
 use barque_event::Failure;
 use barque_plan::Sweep;
 
 use crate::context::HostContext;
+
+pub(crate) use mounts::is_mount_point;
 
 /// Removes what is named. Answers with notes: what could not be removed and does no harm.
 pub async fn sweep(context: &HostContext, sweep: &Sweep) -> Result<Vec<String>, Failure> {

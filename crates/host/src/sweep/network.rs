@@ -1,88 +1,82 @@
 //! Interfaces, namespaces and packet-filter rules of the pod network.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::mounts::unmount_below;
+use fs_err as fs;
+
+use super::mounts::{is_mount_point, unmount_at};
+use super::{filters, routes};
 use crate::command::Command;
 use crate::context::HostContext;
 use crate::error::HostError;
+use crate::file::is_absent;
 
-const CALL: Duration = Duration::from_secs(20);
-/// Made by the bridge plugin, by flannel (vxlan) and by kube-proxy's older modes.
+/// Each of these programs answers at once, or waits for a lock of the packet filter.
+pub(super) const CALL: Duration = Duration::from_secs(20);
+/// Made by the bridge plugin, by flannel (vxlan) and by kube-proxy's older modes. Pods' own interfaces go with their namespaces.
 const LINKS: [&str; 4] = ["cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"];
-/// Tables of kube-proxy (nftables mode) and flannel.
-const TABLES: [(&str, &str); 4] = [("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", "flannel-ipv4"), ("ip6", "flannel-ipv6")];
-/// Prefixes of chains in iptables mode.
-const CHAINS: [&str; 3] = ["KUBE-", "FLANNEL-", "CNI-"];
+/// Where the kernel names interfaces.
+const INTERFACES: &str = "/sys/class/net";
+/// Where the CNI plugins and `ip netns` name network namespaces, and how the former's names begin.
+const NAMESPACES: &str = "/run/netns";
+const POD: &str = "cni-";
 
 /// Removes them with the programs that the host has; what remains for lack of one is a note, and gone after a reboot.
-pub(super) async fn sweep(_context: &HostContext) -> Result<Vec<String>, HostError> {
-    let mut notes = Vec::new();
-    unmount_below(&["/run/netns"])?;
-    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with("cni-") {
-            let _gone = std::fs::remove_file(entry.path());
-        }
+pub(super) async fn sweep(context: &HostContext) -> Result<Vec<String>, HostError> {
+    if !context.is_real_root() {
+        return Ok(Vec::new());
     }
-    for link in LINKS.iter().filter(|link| std::path::Path::new("/sys/class/net").join(link).exists()) {
-        if Command::new("ip", ["link", "delete", link]).timeout(CALL).run().await.is_err() {
+    unmount_namespaces()?;
+    remove_namespaces()?;
+    let mut notes = Vec::new();
+    for link in LINKS.iter().filter(|link| Path::new(INTERFACES).join(link).exists()) {
+        let removed = Command::new("ip", ["link", "delete", link]).timeout(CALL).run().await;
+        if removed.is_err() && Path::new(INTERFACES).join(link).exists() {
             notes.push(format!("the interface {link} could not be removed; it is gone after a reboot"));
         }
     }
-    for (family, table) in TABLES {
-        let there = Command::new("nft", ["list", "table", family, table]).timeout(CALL).output().await;
-        if there.is_ok_and(|output| output.status == 0)
-            && Command::new("nft", ["delete", "table", family, table]).timeout(CALL).run().await.is_err()
-        {
-            notes.push(format!("the nftables table {family} {table} could not be removed; it is gone after a reboot"));
-        }
-    }
-    for program in ["iptables", "ip6tables"] {
-        notes.extend(chains(program).await);
-    }
+    notes.extend(routes::remove(context).await);
+    notes.extend(filters::remove(context).await);
     Ok(notes)
 }
 
-/// Takes our chains, and the jumps to them, out of what `iptables-save` prints.
-async fn chains(program: &str) -> Vec<String> {
-    let Ok(saved) = Command::new(&format!("{program}-save"), Vec::<String>::new()).timeout(CALL).run().await else { return Vec::new() };
-    if !saved.stdout.lines().any(is_ours) {
-        return Vec::new();
-    }
-    let text: String = saved.stdout.lines().filter(|line| !is_ours(line)).fold(String::new(), |text, line| text + line + "\n");
-    let file = format!("/run/barque-{program}-{}", std::process::id());
-    let restored = match fs_err::write(&file, text) {
-        Ok(()) => Command::new(&format!("{program}-restore"), [file.as_str()]).timeout(CALL).run().await.is_ok(),
-        Err(_) => false,
+/// Unmounts the pods' network namespaces; those with other names are not barque's.
+pub(super) fn unmount_namespaces() -> Result<(), HostError> {
+    unmount_at(&pod_namespaces()?)
+}
+
+fn pod_namespaces() -> Result<Vec<PathBuf>, HostError> {
+    let entries = match fs::read_dir(NAMESPACES) {
+        Ok(entries) => entries,
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
     };
-    let _not_there = fs_err::remove_file(&file);
-    if restored { Vec::new() } else { vec![format!("rules of {program} could not be removed; they are gone after a reboot")] }
-}
-
-fn is_ours(line: &str) -> bool {
-    let chain = |word: &str| CHAINS.iter().any(|prefix| word.starts_with(prefix));
-    if let Some(declared) = line.strip_prefix(':') {
-        return chain(declared);
-    }
-    line.starts_with("-A ") && line.split_whitespace().any(chain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_rules_stay() {
-        for line in [
-            ":KUBE-FORWARD - [0:0]",
-            "-A KUBE-FORWARD -j ACCEPT",
-            "-A FORWARD -m comment --comment x -j KUBE-FORWARD",
-            "-A POSTROUTING -j FLANNEL-POSTRTG",
-        ] {
-            assert!(is_ours(line), "{line}");
-        }
-        for line in ["*filter", ":INPUT ACCEPT [0:0]", "-A INPUT -p tcp --dport 22 -j ACCEPT", "COMMIT"] {
-            assert!(!is_ours(line), "{line}");
+    let mut places = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(POD) {
+            places.push(entry.path());
         }
     }
+    Ok(places)
+}
+
+/// Removes the names, and the folder when it is empty: the plugins make and mount it, and so does `ip netns` when it needs it again.
+fn remove_namespaces() -> Result<(), HostError> {
+    for place in pod_namespaces()? {
+        match fs::remove_file(&place) {
+            Err(error) if !is_absent(&error) => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let folder = Path::new(NAMESPACES);
+    if !fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Ok(());
+    }
+    if is_mount_point(folder) {
+        unmount_at(&[folder.to_owned()])?;
+    }
+    let _somebody_uses_it_again = fs::remove_dir(folder);
+    Ok(())
 }

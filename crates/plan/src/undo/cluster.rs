@@ -12,8 +12,7 @@ use crate::{Action, KubeUndo, Plan, Resource, UndoItem};
 /// Plain nodes that restart at the same time.
 const NODES_AT_ONCE: usize = 5;
 /// Components whose change is preceded by a copy of etcd's data.
-const CONTROL: [Component; 4] =
-    [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
+const CONTROL: [Component; 4] = [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
 /// What a rollback follows from.
 #[derive(Debug, Clone, Copy)]
@@ -148,9 +147,7 @@ impl<'a> Rollback<'a> {
             keys.push(Key::host_gate(host.name, "drain"));
         }
         match component {
-            Component::KubeApiserver if host.starts(component) => {
-                keys.extend([Key::host_gate(host.name, "etcd"), Key::gate("etcd")].into_iter().take(if self.course == Course::Rebuild { 2 } else { 1 }));
-            }
+            Component::KubeApiserver if host.starts(component) => keys.push(self.etcd_key(host)),
             // As in a deployment: kubelet needs the API, and the others their Node.
             Component::Kubelet if host.returns(component) && host.has(Role::Master) => keys.push(Key::host_gate(host.name, "api")),
             Component::Kubelet if host.returns(component) && self.course == Course::Rebuild => {
@@ -204,7 +201,8 @@ impl<'a> Rollback<'a> {
     /// Whether the master leaves the balance while what answers the API restarts or ends there.
     pub(super) fn drains(&self, host: &HostItems<'_>) -> bool {
         let others = self.staying(Role::Master, Component::KubeApiserver).filter(|other| other.name != host.name).count();
-        let interrupted = [Component::Etcd, Component::KubeApiserver].iter().any(|component| host.restarts(*component) || host.ends(*component));
+        let interrupted =
+            [Component::Etcd, Component::KubeApiserver].iter().any(|component| host.restarts(*component) || host.ends(*component));
         self.course == Course::Change
             && host.has(Role::Master)
             && interrupted
@@ -227,6 +225,11 @@ impl<'a> Rollback<'a> {
     /// Hosts with `role` that answer and keep `component`.
     pub(super) fn staying(&self, role: Role, component: Component) -> impl Iterator<Item = &HostItems<'a>> {
         self.hosts.iter().filter(move |host| host.has(role) && !host.loses(component))
+    }
+
+    /// The gate that an API server waits for: its own host's etcd in its turn, or all of etcd where all of it starts.
+    pub(super) fn etcd_key(&self, host: &HostItems<'_>) -> Key {
+        if self.course == Course::Rebuild { Key::gate("etcd") } else { Key::host_gate(host.name, "etcd") }
     }
 
     /// Gates of the API servers that are interrupted or started.

@@ -37,8 +37,7 @@ impl Rollback<'_> {
         }
         self.api_gate(graph, host);
         if self.drains(host) && !host.loses(Component::KubeApiserver) {
-            let action =
-                Action::Return { masters: vec![host.name.clone()], balancers: self.balancers.clone(), timeout_seconds: LONG };
+            let action = Action::Return { masters: vec![host.name.clone()], balancers: self.balancers.clone(), timeout_seconds: LONG };
             let after = vec![
                 host.unit_key(Component::Etcd),
                 Key::host_gate(host.name, "etcd"),
@@ -69,13 +68,7 @@ impl Rollback<'_> {
             let server = format!("https://{}", SocketAddr::new(found.address, 6443));
             Probe::ApiReady { server, authority: self.inputs.authority.to_owned() }
         };
-        let after = vec![
-            host.unit_key(Component::Etcd),
-            Key::host_gate(host.name, "etcd"),
-            Key::gate("etcd"),
-            host.unit_key(Component::KubeApiserver),
-        ];
-        let after = if self.course == Course::Rebuild { after } else { after.into_iter().filter(|key| *key != Key::gate("etcd")).collect() };
+        let after = vec![host.unit_key(Component::Etcd), self.etcd_key(host), host.unit_key(Component::KubeApiserver)];
         let action = Action::Gate { probe, timeout_seconds: LONG };
         let key = Key::host_gate(host.name, "api");
         graph.step(key, Stage::Masters, Some(host.name.clone()), "the API server is ready".into(), after, action);

@@ -117,7 +117,10 @@ impl HostItems<'_> {
 
     /// Units that end, of the components that are wanted.
     fn ended(&self, wanted: impl Fn(Component) -> bool) -> Vec<Key> {
-        self.components().filter(|(component, _)| self.ends(*component) && wanted(*component)).map(|(component, _)| self.unit_key(component)).collect()
+        self.components()
+            .filter(|(component, _)| self.ends(*component) && wanted(*component))
+            .map(|(component, _)| self.unit_key(component))
+            .collect()
     }
 
     fn swept(&self) -> impl Iterator<Item = Key> {

@@ -72,7 +72,9 @@ impl HostItems<'_> {
     /// What packages and their programs leave behind, and the removal of the packages, which comes first.
     fn balancer_leftovers(&self) -> (Vec<String>, Vec<Key>) {
         let found = BALANCER_LEFTOVERS.iter().filter_map(|(component, path)| {
-            let package = |part: &&super::item::Part<'_>| part.goes() && matches!(&part.item.resource, Resource::Package(package) if package.name == component.program());
+            let package = |part: &&super::item::Part<'_>| {
+                part.goes() && matches!(&part.item.resource, Resource::Package(package) if package.name == component.program())
+            };
             let package = self.parts.iter().find(package)?;
             self.is_new(*component).then(|| ((*path).to_owned(), package.key.clone()))
         });

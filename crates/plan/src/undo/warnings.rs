@@ -22,7 +22,9 @@ pub fn irreversible(inputs: &UndoInputs<'_>) -> Vec<String> {
         found.push(format!("etcd's data on {hosts} ({ETCD_MEMBER}) are deleted for good, and with them every object of the cluster"));
     }
     if let Some(hosts) = hosts(&|host| host.keeps_etcd_data) {
-        found.push(format!("etcd's data on {hosts} stay in {ETCD_MEMBER}, with their folder and the user `etcd`; `--delete-data` deletes them"));
+        found.push(format!(
+            "etcd's data on {hosts} stay in {ETCD_MEMBER}, with their folder and the user `etcd`; `--delete-data` deletes them"
+        ));
     }
     if rollback.course == Course::Teardown && !inputs.kube.is_empty() {
         let count = if inputs.kube.len() == 1 { "1 change".to_owned() } else { format!("{} changes", inputs.kube.len()) };

@@ -106,7 +106,15 @@ fn everything_is_the_whole_plan() {
 
 #[test]
 fn one_host_brings_its_predecessors_and_its_gates() {
-    let [_, plan] = plans();
+    let [first, plan] = plans();
+    let limited = limit(first, &[Limit::Host(named("n1"))], &world().cluster);
+    let changes = |host: &str| limited.plan.steps.iter().filter(|step| step.action.changes() && host_of(step) == host).count();
+    let asked = first.steps.iter().filter(|step| step.action.changes() && host_of(step) == "n1").count();
+    assert_eq!(changes("n1"), asked);
+    let started = |title: &str| limited.plan.steps.iter().any(|step| host_of(step) == "m1" && step.title == title);
+    assert!(started("start etcd.service") && started("start kube-apiserver.service"), "a node needs the API");
+    assert!(!started("start kubelet.service"), "and no other node");
+    assert_eq!(changes("n2"), 0);
     let limited = limit(plan, &[Limit::Host(named("m2"))], &world().cluster);
     let found = titles(&limited);
     let has = |host: &str, title: &str| found.contains(&(host.to_owned(), title.to_owned()));

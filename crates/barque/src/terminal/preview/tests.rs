@@ -1,8 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use barque_engine::{
-    ContentChange, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb,
-};
+use barque_engine::{ContentChange, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb};
 use barque_plan::ResourceId;
 
 use super::*;
@@ -124,13 +122,32 @@ fn every_kind_of_change() {
             file("/etc/hostname", false, &["owner etcd:etcd -> root:root"], None),
         ],
         binaries: vec![
-            VersionChange { name: "/usr/local/bin/etcd".into(), from: Some("3.6.13".into()), to: "3.6.14".into(), reasons: reasons("a -> b") },
-            VersionChange { name: "/usr/local/bin/runc".into(), from: Some("1.3".into()), to: "1.3".into(), reasons: reasons("content was changed") },
+            VersionChange {
+                name: "/usr/local/bin/etcd".into(),
+                from: Some("3.6.13".into()),
+                to: "3.6.14".into(),
+                reasons: reasons("a -> b"),
+            },
+            VersionChange {
+                name: "/usr/local/bin/runc".into(),
+                from: Some("1.3".into()),
+                to: "1.3".into(),
+                reasons: reasons("content was changed"),
+            },
             VersionChange { name: "/usr/local/bin/kubelet".into(), from: None, to: "1.37.2".into(), reasons: reasons("absent") },
         ],
-        images: vec![VersionChange { name: "registry.k8s.io/pause:3.10".into(), from: None, to: "0123456789ab".into(), reasons: reasons("absent") }],
+        images: vec![VersionChange {
+            name: "registry.k8s.io/pause:3.10".into(),
+            from: None,
+            to: "0123456789ab".into(),
+            reasons: reasons("absent"),
+        }],
         packages: vec![PackagePreview { name: "haproxy".into(), archives: vec!["haproxy 3.0".into(), "liblua5.4-0 5.4".into()] }],
-        settings: vec![SettingPreview { resource: ResourceId("sysctl net.ipv4.ip_forward".into()), becomes: "= 1".into(), reasons: reasons("0 -> 1") }],
+        settings: vec![SettingPreview {
+            resource: ResourceId("sysctl net.ipv4.ip_forward".into()),
+            becomes: "= 1".into(),
+            reasons: reasons("0 -> 1"),
+        }],
         units: vec![unit("haproxy.service", UnitVerb::Start, "not known to systemd")],
         removals: vec![
             RemovalPreview { resource: ResourceId("file /etc/old".into()), puts_back: false, content: None },
@@ -203,7 +220,11 @@ fn what_stays_as_it_is() {
     let step = |host: Option<&str>, title: &str| OtherStep { host: host.map(|host| host.parse().unwrap()), title: title.into() };
     let preview = Preview {
         held: vec![held],
-        pending: vec![Pending { host: "n2".parse().unwrap(), message: "no answer within 10 s".into(), hint: Some("see that it runs".into()) }],
+        pending: vec![Pending {
+            host: "n2".parse().unwrap(),
+            message: "no answer within 10 s".into(),
+            hint: Some("see that it runs".into()),
+        }],
         limits: vec!["stage=etcd".into()],
         left_out: vec![step(Some("m1"), "create /etc/a"), step(Some("m1"), "create /etc/b"), step(None, "apply CoreDNS")],
         pulled_in: vec![step(Some("m1"), "create /etc/etcd")],
@@ -239,8 +260,9 @@ fn what_stays_as_it_is() {
 
 #[test]
 fn many_alike_hosts_are_one_section() {
-    let hosts: Vec<HostPreview> =
-        (1..=20).map(|number| HostPreview { files: vec![file("/etc/a", false, &[], Some(edit()))], ..host(&format!("n{number}")) }).collect();
+    let hosts: Vec<HostPreview> = (1..=20)
+        .map(|number| HostPreview { files: vec![file("/etc/a", false, &[], Some(edit()))], ..host(&format!("n{number}")) })
+        .collect();
     let text = shown(&Preview { changes: 20, hosts, ..empty() });
     assert!(text.starts_with("n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12 and 8 more hosts\n"), "{text}");
     assert_eq!(text.matches("+A=2").count(), 1);
