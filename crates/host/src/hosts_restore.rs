@@ -34,9 +34,9 @@ pub(crate) fn restore(context: &HostContext, line: &HostsLine, prior: &Prior) ->
             let edited = former.is_none() || !same(&foreign(&merged), &foreign(&then.rest));
             let gone = merged.is_empty() && prior.is_absent();
             if gone {
-                remove(context)?
+                remove(context)?;
             } else {
-                write(context, &merged)?
+                write(context, &merged)?;
             }
             let note = if former.is_none() {
                 format!("the former text of {HOSTS} is not kept any more; only barque's line is taken out")

@@ -76,7 +76,11 @@ async fn run_again(context: &HostContext, wanted: &Unit, state: &UnitState) -> R
     let before = unit::one(wanted).await?;
     let reloads = may_reload(context, wanted, &before, state);
     reload_if_needed(context, before.needs_reload || !before.loaded).await?;
-    enable(context, wanted, starts_at_boot(&Prior::Unit { state: state.clone() })).await?;
+    if enable(context, wanted, state.enabled && state.loaded).await? {
+        // As at its end.
+        context.mark_units_changed();
+        reload_if_needed(context, false).await?;
+    }
     // Only its start at boot may differ.
     if !before.is_active() || unit::recorded(context, wanted) != state.fingerprint {
         if before.active == "failed" {
@@ -137,16 +141,16 @@ async fn end(context: &HostContext, wanted: &Unit, stays_enabled: bool) -> Resul
         }
     }
     forget(context, wanted)?;
-    // Its files go next, or have gone; systemd reads units again before the next start.
+    // Until it reads units again, systemd calls one enabled whose link is gone. One reload serves all that end at the same time.
     context.mark_units_changed();
-    Ok(())
+    reload_if_needed(context, false).await
 }
 
-/// Lets the unit start at boot, or not. Of one that is gone only a link can be left.
-async fn enable(context: &HostContext, wanted: &Unit, enabled: bool) -> Result<(), HostError> {
+/// Lets the unit start at boot, or not, and says whether that was a change. Of one that is gone only a link can be left.
+async fn enable(context: &HostContext, wanted: &Unit, enabled: bool) -> Result<bool, HostError> {
     let shown = unit::one(wanted).await?;
     if (shown.enabled || unit::is_wanted(context, &wanted.name)) == enabled {
-        return Ok(());
+        return Ok(false);
     }
     let link = unit::wanted_link(context, &wanted.name);
     if shown.loaded {
@@ -154,14 +158,16 @@ async fn enable(context: &HostContext, wanted: &Unit, enabled: bool) -> Result<(
         let done = unit::systemctl(verb, &["--no-reload"], wanted, SHORT).await;
         // systemd may know a unit still whose file is gone, and then finds nothing to disable.
         if done.is_ok() || enabled || !link.is_symlink() {
-            return Ok(done?);
+            done?;
+            return Ok(true);
         }
     }
     if !enabled && link.is_symlink() {
         fs::remove_file(&link)?;
         sync_parent(&link)?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 fn forget(context: &HostContext, wanted: &Unit) -> Result<(), HostError> {

@@ -16,8 +16,6 @@ use crate::file::is_absent;
 pub(super) const CALL: Duration = Duration::from_secs(20);
 /// Made by the bridge plugin, by flannel (vxlan) and by kube-proxy's older modes. Pods' own interfaces go with their namespaces.
 const LINKS: [&str; 4] = ["cni0", "flannel.1", "flannel-v6.1", "kube-ipvs0"];
-/// Where the kernel names interfaces.
-const INTERFACES: &str = "/sys/class/net";
 /// Where the CNI plugins and `ip netns` name network namespaces, and how the former's names begin.
 const NAMESPACES: &str = "/run/netns";
 const POD: &str = "cni-";
@@ -30,15 +28,20 @@ pub(super) async fn sweep(context: &HostContext) -> Result<Vec<String>, HostErro
     unmount_namespaces()?;
     remove_namespaces()?;
     let mut notes = Vec::new();
-    for link in LINKS.iter().filter(|link| Path::new(INTERFACES).join(link).exists()) {
+    for link in LINKS.into_iter().filter(|link| is_there(link)) {
         let removed = Command::new("ip", ["link", "delete", link]).timeout(CALL).run().await;
-        if removed.is_err() && Path::new(INTERFACES).join(link).exists() {
+        if removed.is_err() && is_there(link) {
             notes.push(format!("the interface {link} could not be removed; it is gone after a reboot"));
         }
     }
     notes.extend(routes::remove(context).await);
     notes.extend(filters::remove(context).await);
     Ok(notes)
+}
+
+/// Whether an interface is there.
+fn is_there(link: &str) -> bool {
+    nix::net::if_::if_nametoindex(link).is_ok()
 }
 
 /// Unmounts the pods' network namespaces; those with other names are not barque's.

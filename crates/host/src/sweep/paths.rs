@@ -70,6 +70,7 @@ fn remove(context: &HostContext, path: &str) -> Result<Option<String>, HostError
     if !metadata.is_dir() {
         fs::remove_file(&place)?;
         sync_parent(&place)?;
+        remove_empty_parents(&place)?;
         return Ok(None);
     }
     unmount_below(&place.display().to_string())?;
@@ -80,6 +81,18 @@ fn remove(context: &HostContext, path: &str) -> Result<Option<String>, HostError
     remove_tree(&place)?;
     sync_parent(&place)?;
     Ok(None)
+}
+
+/// keepalived makes `/etc/iproute2/rt_addrprotos.d` where it is missing; nobody keeps it empty.
+fn remove_empty_parents(place: &Path) -> Result<(), HostError> {
+    for parent in place.ancestors().skip(1).take(2).take_while(|parent| parent.ends_with("rt_addrprotos.d") || parent.ends_with("iproute2"))
+    {
+        if fs::remove_dir(parent).is_err() {
+            break;
+        }
+        sync_parent(parent)?;
+    }
+    Ok(())
 }
 
 fn empty(place: &Path) -> Result<(), HostError> {
@@ -141,6 +154,10 @@ mod tests {
         symlink(root.path().join("kept"), root.path().join("var/lib/x/y/link")).unwrap();
         symlink(root.path().join("kept"), root.path().join("var/lib/linked")).unwrap();
         let paths = ["/var/lib/x", "/run/z/socket", "/var/lib/linked", "/var/lib/none/at/all"].map(str::to_owned);
+        fs::create_dir_all(root.path().join("etc/iproute2/rt_addrprotos.d")).unwrap();
+        fs::write(root.path().join("etc/iproute2/rt_addrprotos.d/keepalived.conf"), "").unwrap();
+        sweep(&context, &["/etc/iproute2/rt_addrprotos.d/keepalived.conf".into()]).unwrap();
+        assert!(root.path().join("etc").exists() && !root.path().join("etc/iproute2").exists());
         for _ in 0..2 {
             let notes = sweep(&context, &paths).unwrap();
             assert_eq!(notes, ["/var/lib/linked is a link that somebody made; it stays, and so does what it leads to"]);

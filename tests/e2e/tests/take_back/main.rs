@@ -25,12 +25,11 @@ fn plan_change_take_back_leave() -> Result<()> {
     exact::up_does_what_the_plan_lists(&scenario, &plan)?;
     let first = scenario.last_run()?;
     let kubectl = scenario.kubectl()?;
-    // change::rolled_and_taken_back(&scenario, &kubectl, &first)?;
-    // foreign::a_saved_plan_is_refused_after_an_edit(&scenario)?;
-    // foreign::an_edit_is_shown_and_kept(&scenario)?;
-    // foreign::one_file_is_restored(&scenario)?;
-    // foreign::the_balancer_is_put_back_without_an_outage(&scenario, &kubectl)?;
-    scenario.lab.get("n1", "mkdir -p /etc/systemd/system/kubelet.service.d; printf '[Service]\\nNice=0\\n' >/etc/systemd/system/kubelet.service.d/99-own.conf; systemctl daemon-reload")?;
+    change::rolled_and_taken_back(&scenario, &kubectl, &first)?;
+    foreign::a_saved_plan_is_refused_after_an_edit(&scenario)?;
+    foreign::an_edit_is_shown_and_kept(&scenario)?;
+    foreign::one_file_is_restored(&scenario)?;
+    foreign::the_balancer_is_put_back_without_an_outage(&scenario, &kubectl)?;
     foreign::what_carries_no_work_is_put_back(&scenario, &kubectl)?;
     watchdog::a_unit_at_its_start_limit_comes_back(&scenario)?;
     farewell::hosts_are_as_found(&scenario, &found, &first)

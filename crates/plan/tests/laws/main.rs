@@ -1,6 +1,8 @@
-//! Rollbacks, limits and saved plans, over the article's layout of seven hosts.
+//! Laws of the planner: changes, rollbacks, limits and saved plans, over the article's layout of seven hosts.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod changes;
+mod guards;
 mod limit;
 mod rollback;
 mod rollback_laws;
