@@ -67,7 +67,9 @@ fn parse_query(text: &str) -> BTreeMap<String, String> {
 /// libraries are not barque's to change.
 pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(), HostError> {
     let _guard = context.package_lock().lock().await;
-    let names = wanted.archives.iter().map(|archive| archive.name.as_str()).collect();
+    let names: BTreeSet<&str> = wanted.archives.iter().map(|archive| archive.name.as_str()).collect();
+    // Wanted again, it does not go with the next package that is removed.
+    context.needed_packages().retain(|name| !names.contains(name.as_str()));
     let present = installed(&names).await?;
     let missing: Vec<&Archive> = wanted.archives.iter().filter(|archive| !present.contains_key(&archive.name)).collect();
     if missing.is_empty() {

@@ -66,13 +66,19 @@ pub(crate) async fn remove(context: &HostContext, wanted: &Package, prior: &Prio
     needed.extend(kept.keys().cloned());
     let own = added(wanted, prior);
     let kept = kept.into_iter().filter(|(name, _)| own.contains(name));
-    Ok(kept
-        .map(|(name, users)| {
-            let users: Vec<&str> = users.iter().map(String::as_str).collect();
-            let users = if users.is_empty() { "other packages need".to_owned() } else { format!("{} needs", users.join(" and ")) };
-            format!("the package {name} stays: {users} it")
-        })
-        .collect())
+    Ok(kept.map(|(name, users)| format!("the package {name} stays: {}", needs(&users))).collect())
+}
+
+/// Who needs a package, for people: three of them at most.
+fn needs(users: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = users.iter().take(SHOWN).map(String::as_str).collect();
+    match users.len() {
+        0 => "other packages need it".to_owned(),
+        1 => format!("{} needs it", shown.concat()),
+        count if count <= SHOWN => format!("{} need it", shown.join(", ")),
+        count => format!("{} and {} more need it", shown.join(", "), count - SHOWN),
+    }
 }
 
 /// What dpkg kept and for whom; any other reason why something is left is an error.
@@ -177,6 +183,13 @@ Errors were encountered while processing:
         assert!(kept(&set(&["haproxy"]), failed("dpkg: error processing package haproxy (--purge):\n")).is_err());
         assert!(kept(&set(&[]), failed("dpkg: error: cannot write\n")).is_err());
         assert!(kept(&set(&[]), Ok(())).is_ok_and(|kept| kept.is_empty()));
+    }
+
+    #[test]
+    fn says_who_needs_a_package() {
+        assert_eq!(needs(&set(&["iw"])), "iw needs it");
+        assert_eq!(needs(&set(&["iw", "powertop"])), "iw, powertop need it");
+        assert_eq!(needs(&set(&["a", "b", "c", "d", "e"])), "a, b, c and 2 more need it");
     }
 
     #[test]
