@@ -43,7 +43,7 @@ pub(super) fn sweep(context: &HostContext, paths: &[String]) -> Result<Vec<Strin
     if let Some(path) = paths.iter().find(|path| !is_components(path)) {
         return Err(HostError::Refused {
             message: format!("`{path}` is not removed: it is no folder of a component"),
-            hint: "nothing was removed; look at the steps with `barque rollback --dry-run` and tell barque's developers".to_owned(),
+            hint: "nothing was removed; look at the steps with `barque rollback --plan`; this is a defect of barque".to_owned(),
         });
     }
     let mut notes = Vec::new();

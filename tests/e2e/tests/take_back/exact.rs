@@ -34,8 +34,8 @@ pub(crate) fn plan_changes_nothing_and_repeats(scenario: &Scenario, found: &Foun
     Ok(one)
 }
 
-/// Performs the saved plan and compares it with the hosts' journals and stores.
-pub(crate) fn up_does_what_the_plan_lists(scenario: &Scenario, plan: &PathBuf) -> Result<()> {
+/// Performs the saved plan and compares it with the hosts' journals and stores. Answers the run.
+pub(crate) fn up_does_what_the_plan_lists(scenario: &Scenario, plan: &PathBuf) -> Result<String> {
     scenario.step("up with the saved plan");
     let text = fs_err::read_to_string(plan)?;
     let saved: Value = serde_json::from_str(&text)?;
@@ -88,7 +88,7 @@ pub(crate) fn up_does_what_the_plan_lists(scenario: &Scenario, plan: &PathBuf) -
     scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
     scenario.remote(&["plan"])?.code(0)?;
     scenario.remote(&["drift"])?.code(0)?;
-    Ok(())
+    Ok(run)
 }
 
 /// The steps in a saved plan, wherever its form keeps them.

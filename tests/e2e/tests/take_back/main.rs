@@ -22,8 +22,7 @@ fn plan_change_take_back_leave() -> Result<()> {
     scenario.write(&ClusterFile::seven(&scenario.lab)?)?;
     let found = hosts::as_found(&scenario)?;
     let plan = exact::plan_changes_nothing_and_repeats(&scenario, &found)?;
-    exact::up_does_what_the_plan_lists(&scenario, &plan)?;
-    let first = scenario.last_run()?;
+    let first = exact::up_does_what_the_plan_lists(&scenario, &plan)?;
     let kubectl = scenario.kubectl()?;
     change::rolled_and_taken_back(&scenario, &kubectl, &first)?;
     foreign::a_saved_plan_is_refused_after_an_edit(&scenario)?;
