@@ -16,6 +16,8 @@ use crate::{Context, EngineError, Events, HostProblem};
 
 /// How long the end of the agents is waited for.
 const CLOSING: Duration = Duration::from_millis(200);
+/// How long their end is waited for when it matters.
+const ENDING: Duration = Duration::from_mins(2);
 
 /// The hosts that answered.
 pub struct Sessions {
@@ -92,8 +94,17 @@ impl Sessions {
     ///
     /// An agent brings what it wrote to the disk before it ends. Its host does that without this side, so nobody waits for it long.
     pub async fn close(self) {
+        self.close_within(CLOSING).await;
+    }
+
+    /// The same, after what the agents still do at their end is done, such as removing barque's own folder.
+    pub async fn close_when_done(self) {
+        self.close_within(ENDING).await;
+    }
+
+    async fn close_within(self, patience: Duration) {
         let (agents, connections) = self.links.take();
-        let _still_syncing = tokio::time::timeout(CLOSING, join_all(agents.into_iter().map(AgentClient::close))).await;
+        let _still_syncing = tokio::time::timeout(patience, join_all(agents.into_iter().map(AgentClient::close))).await;
         join_all(connections.into_iter().map(Connection::close)).await;
     }
 }

@@ -12,8 +12,8 @@ use crate::{Kubectl, run};
 
 /// Between two calls.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Limit of one call, in seconds.
-const LIMIT: &str = "5";
+/// Limit of one call, in seconds: what a busy machine delays is no failure, and clients of the API wait longer than this.
+const LIMIT: &str = "20";
 
 /// A client at work.
 #[derive(Debug)]

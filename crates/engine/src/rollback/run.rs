@@ -83,7 +83,10 @@ async fn connected(
 ) -> Result<(RollbackReport, Ended), EngineError> {
     let sessions = Sessions::connect_most(context, &frame.state, events).await?;
     let result = locked(context, request, frame, events, interrupt, &sessions).await;
-    sessions.close().await;
+    match &result {
+        Ok((report, _)) if !report.forgotten.is_empty() => sessions.close_when_done().await,
+        _ => sessions.close().await,
+    }
     result
 }
 

@@ -16,17 +16,20 @@ pub(super) const CONTAINERD_DATA: &str = "/var/lib/containerd";
 const CONTAINERD_OTHER: [&str; 2] = ["/run/containerd", "/opt/containerd"];
 const KUBELET_FOLDER: &str = "/var/lib/kubelet";
 /// What kubelet makes in its folder, for a folder that was there before or is another run's.
-const KUBELET_MAKES: [&str; 10] = [
+const KUBELET_MAKES: [&str; 13] = [
     "actuated_pods_state",
     "allocated_pods_state",
     "checkpoints",
     "cpu_manager_state",
     "device-plugins",
+    "dra_manager_state",
+    "image_manager",
     "memory_manager_state",
     "plugins",
     "plugins_registry",
     "pod-resources",
     "pods",
+    "pods-api",
 ];
 /// Addresses that CNI plugins gave away and their cache; the folder for volume plugins, which kubelet makes when it starts.
 const KUBELET_OTHER: [&str; 2] = ["/var/lib/cni", "/usr/libexec/kubernetes"];
@@ -76,7 +79,8 @@ impl HostItems<'_> {
                 part.goes() && matches!(&part.item.resource, Resource::Package(package) if package.name == component.program())
             };
             let package = self.parts.iter().find(package)?;
-            self.is_new(*component).then(|| ((*path).to_owned(), package.key.clone()))
+            // The package enabled its unit when it came: that it goes says that it is new.
+            self.ends(*component).then(|| ((*path).to_owned(), package.key.clone()))
         });
         found.unzip()
     }
