@@ -23,7 +23,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How long a restart of etcd waits for the other members.
-const QUORUM_PATIENCE: Duration = Duration::from_secs(60);
+const QUORUM_PATIENCE: Duration = Duration::from_mins(1);
 /// Steps that run on one host at a time. More would only queue up behind its disk and systemd.
 const STEPS_PER_HOST: usize = 8;
 /// How often a gate asks again.

@@ -154,8 +154,14 @@ fn summary(finished: &Finished) -> String {
     let event: serde_json::Value = serde_json::from_str(last).unwrap_or_default();
     let number = |name: &str| event["kind"][name].as_u64().map_or_else(|| "?".to_owned(), |number| number.to_string());
     let outcome = event["kind"]["outcome"].as_str().unwrap_or("no end");
+    let failures = finished.stdout.lines().filter(|line| line.contains("\"stepFailed\"")).filter_map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).ok()?;
+        let failure = &event["kind"]["failure"];
+        Some(format!("; {} {}: {}", failure["host"].as_str()?, failure["step"].as_str()?, failure["message"].as_str()?))
+    });
+    let failures: String = failures.collect();
     format!(
-        "`up` ended with {:?} ({outcome}): {} changed, {} unchanged, {} failed, {:.1} s",
+        "`up` ended with {:?} ({outcome}): {} changed, {} unchanged, {} failed, {:.1} s{failures}",
         finished.code.unwrap_or(-1),
         number("changed"),
         number("unchanged"),
