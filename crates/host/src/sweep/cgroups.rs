@@ -1,14 +1,14 @@
 //! Control groups of pods, which kubelet makes and does not remove when it ends.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
 use crate::command::Command;
 
-/// Where control groups lie, of version 2.
+/// Where control groups lie.
 const ROOT: &str = "/sys/fs/cgroup";
 /// kubelet's top group under systemd, and without it.
 const SLICE: &str = "kubepods.slice";
@@ -23,13 +23,12 @@ pub(super) async fn remove() -> Vec<String> {
         // The surest way: no process escapes by forking (cgroups(7), Linux 5.14).
         let _older_kernel_or_not_there = fs::write(root.join(name).join("cgroup.kill"), "1");
     }
-    if root.join(SLICE).is_dir() {
-        // systemd made it, at kubelet's request, and forgets it with all that is below.
-        let _what_is_left_is_removed_below = Command::new("systemctl", ["stop", "--", SLICE]).timeout(ENDING).run().await;
-    }
+    // systemd made it, at kubelet's request, and forgets it with all that is below. Where there is none, it says so.
+    let _what_is_left_is_removed_below = Command::new("systemctl", ["stop", "--", SLICE]).timeout(ENDING).run().await;
     let deadline = Instant::now() + ENDING;
     loop {
-        let left: Vec<&str> = [SLICE, GROUP].into_iter().filter(|name| remove_tree(&root.join(name)).is_err()).collect();
+        let stays = |name: &&str| hierarchies(root).iter().any(|hierarchy| remove_tree(&hierarchy.join(name)).is_err());
+        let left: Vec<&str> = [SLICE, GROUP].into_iter().filter(stays).collect();
         if left.is_empty() {
             return Vec::new();
         }
@@ -38,6 +37,12 @@ pub(super) async fn remove() -> Vec<String> {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// The one of version 2, or those of version 1: one folder for each set of controllers, and some are links to others.
+fn hierarchies(root: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(root).into_iter().flatten().flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    std::iter::once(root.to_owned()).chain(folders.map(|entry| entry.path())).collect()
 }
 
 /// Removes a group and those below it, the deepest first. One with processes stays, and is the error.
