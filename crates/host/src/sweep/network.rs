@@ -28,15 +28,30 @@ pub(super) async fn sweep(context: &HostContext) -> Result<Vec<String>, HostErro
     unmount_namespaces()?;
     remove_namespaces()?;
     let mut notes = Vec::new();
-    for link in LINKS.into_iter().filter(|link| is_there(link)) {
-        let removed = Command::new("ip", ["link", "delete", link]).timeout(CALL).run().await;
-        if removed.is_err() && is_there(link) {
+    // The kernel takes a namespace apart when it finds the time, and its end of a pair with it: they are removed by name.
+    let mut links = pod_links().await;
+    links.extend(LINKS.map(str::to_owned));
+    for link in links.into_iter().filter(|link| is_there(link)) {
+        let removed = Command::new("ip", ["link", "delete", link.as_str()]).timeout(CALL).run().await;
+        if removed.is_err() && is_there(&link) {
             notes.push(format!("the interface {link} could not be removed; it is gone after a reboot"));
         }
     }
     notes.extend(routes::remove(context).await);
     notes.extend(filters::remove(context).await);
     Ok(notes)
+}
+
+/// The hosts' ends of the pods' interfaces: ports of the bridge.
+async fn pod_links() -> Vec<String> {
+    let listed = Command::new("ip", ["-o", "link", "show", "master", "cni0"]).timeout(CALL).run().await;
+    listed.map_or_else(|_| Vec::new(), |output| output.stdout.lines().filter_map(link_name).map(str::to_owned).collect())
+}
+
+/// `5: veth1a2b@if2: <BROADCAST,…` (ip-link(8), `-oneline`).
+fn link_name(line: &str) -> Option<&str> {
+    let name = line.split_whitespace().nth(1)?.trim_end_matches(':');
+    Some(name.split_once('@').map_or(name, |(name, _)| name))
 }
 
 /// Whether an interface is there.
@@ -82,4 +97,16 @@ fn remove_namespaces() -> Result<(), HostError> {
     }
     let _somebody_uses_it_again = fs::remove_dir(folder);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_links() {
+        assert_eq!(link_name("5: vetha333c5f0@if2: <BROADCAST,MULTICAST,UP> mtu 1450 qdisc noqueue master cni0"), Some("vetha333c5f0"));
+        assert_eq!(link_name("7: eth1: <BROADCAST> mtu 1500 master cni0"), Some("eth1"));
+        assert_eq!(link_name(""), None);
+    }
 }

@@ -1,7 +1,9 @@
 //! Taking back the first deployment leaves the hosts as they were.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use barque_e2e::{Scenario, Scope};
+use barque_e2e::{Scenario, Scope, eventually};
 
 use crate::hosts::{self, Found};
 
@@ -31,9 +33,12 @@ pub(crate) fn hosts_are_as_found(scenario: &Scenario, found: &Found, first: &str
         )?;
         ensure!(left.is_empty(), "{host}: processes are left:\n{left}");
     }
-    let now = hosts::kernel(scenario)?;
-    for (host, before) in &found.kernel {
-        ensure!(now[host] == *before, "{host}: before:\n{before}\nafter:\n{}", now[host]);
-    }
-    Ok(())
+    // The kernel takes network namespaces apart when it finds the time.
+    eventually("the kernel's state is as found", Duration::from_secs(20), || {
+        let now = hosts::kernel(scenario)?;
+        for (host, before) in &found.kernel {
+            ensure!(now[host] == *before, "{host}: before:\n{before}\nafter:\n{}", now[host]);
+        }
+        Ok(())
+    })
 }
