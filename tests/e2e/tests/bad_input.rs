@@ -40,8 +40,10 @@ fn named_with_place_and_remedy() -> Result<()> {
     hosts(&scenario)?;
     for ((host, _), before) in HOSTS.iter().zip(before) {
         ensure!(fingerprint(&scenario, host)? == before, "{host} was changed");
-        // The agent itself and its empty folders are there; nothing that it would have received or written for a run is.
-        let leftovers = scenario.lab.get(host, "find /var/lib/barque -type f -not -path '/var/lib/barque/agent/*' 2>/dev/null")?;
+        // The agent itself, its empty folders and the empty lock file are there; nothing that it would have received or written for a run is.
+        let own =
+            "find /var/lib/barque -type f -not -path '/var/lib/barque/agent/*' -not \\( -path /var/lib/barque/lock -empty \\) 2>/dev/null";
+        let leftovers = scenario.lab.get(host, own)?;
         ensure!(leftovers.is_empty(), "{host}: barque left {leftovers}");
     }
     Ok(())
