@@ -87,7 +87,7 @@ pub(crate) fn up_does_what_the_plan_lists(scenario: &Scenario, plan: &PathBuf) -
     }
     scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
     scenario.remote(&["plan"])?.code(0)?;
-    scenario.remote(&["drift"])?.code(0)?;
+    crate::nothing_differs(scenario)?;
     Ok(run)
 }
 
