@@ -12,7 +12,8 @@ use crate::{Change, Difference, Observed, Resource, ResourceId};
 const NODES_AT_ONCE: usize = 5;
 
 /// Components whose change is preceded by a copy of etcd's data.
-const CONTROL: [Component; 4] = [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
+pub(crate) const CONTROL: [Component; 4] =
+    [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
 /// The balancers that run before the plan begins.
 fn balancers(inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> Vec<HostName> {

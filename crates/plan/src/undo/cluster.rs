@@ -7,12 +7,11 @@ use barque_model::{Cluster, Component, HostName, Role, RunId};
 
 use super::item::{HostItems, Part};
 use crate::graph::{Graph, Key};
+use crate::rolling::CONTROL;
 use crate::{Action, KubeUndo, Plan, Resource, UndoItem};
 
 /// Plain nodes that restart at the same time.
 const NODES_AT_ONCE: usize = 5;
-/// Components whose change is preceded by a copy of etcd's data.
-const CONTROL: [Component; 4] = [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
 /// What a rollback follows from.
 #[derive(Debug, Clone, Copy)]
