@@ -14,11 +14,17 @@ const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl"];
 /// The image that tests run in pods.
 const TOOLBOX: &str = "barque.test/toolbox";
 
-/// The suites, each a set of arguments of `cargo nextest run`: the API client, the lab by itself, much data over SSH, the scenarios.
+/// The distribution's package of those hosts that disturb a cluster's balancers.
+const ROUTER: &str = "keepalived";
+
+/// The suites, each a set of arguments of `cargo nextest run`: the API client, the lab by itself, much data over SSH,
+/// packet sockets, packet filters, the scenarios.
 const SUITES: &[&[&str]] = &[
     &["--package", "barque-kube", "--features", "e2e", "--test", "apiserver"],
     &["--package", "barque-lab", "--features", "e2e", "--lib", "--test", "hosts"],
     &["--package", "barque-transport", "--features", "e2e", "--test", "sshd"],
+    &["--package", "barque-segment", "--features", "e2e", "--test", "namespaces"],
+    &["--package", "barque-firewall", "--features", "e2e", "--test", "nft"],
     &["--package", "barque-e2e", "--features", "e2e"],
 ];
 
@@ -42,7 +48,7 @@ pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
 }
 
 /// What the scenarios find in their environment. Builds barque if asked to, obtains the artifacts, and unpacks what tests start themselves.
-pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 5]> {
+pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 6]> {
     if build {
         dist::run(dist::Profile::Quick)?;
     }
@@ -56,6 +62,7 @@ pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 5]> {
         ("BARQUE_BUNDLE", bundle.clone()),
         ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
         ("BARQUE_TEST_BINARIES", programs),
+        ("BARQUE_TEST_PACKAGES", unpack::packages(&folder.join("packages"), ROUTER)?),
         ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
     ])
 }

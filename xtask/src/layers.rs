@@ -17,10 +17,14 @@ pub(crate) const PLACES: &[(&str, Place)] = &[
     ("barque-pki", Place::Layer(1)),
     ("barque-render", Place::Layer(1)),
     ("barque-event", Place::Layer(1)),
+    ("barque-network", Place::Layer(1)),
     ("barque-plan", Place::Layer(2)),
+    ("barque-check", Place::Layer(2)),
+    ("barque-firewall", Place::Layer(2)),
     ("barque-transport", Place::Layer(2)),
     ("barque-bundle", Place::Layer(2)),
     ("barque-kube", Place::Layer(2)),
+    ("barque-segment", Place::Layer(2)),
     ("barque-host", Place::Layer(3)),
     ("barque-store", Place::Layer(3)),
     ("barque-agent", Place::Layer(4)),
@@ -33,8 +37,11 @@ pub(crate) const PLACES: &[(&str, Place)] = &[
 ];
 
 /// Edges within a layer that are right all the same, each with its reason.
-pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] =
-    &[("barque-render", "barque-catalog", "which flag a release knows is data of the catalog; rendering is where it is used")];
+pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("barque-check", "barque-plan", "a host's facts are part of what a check sees of it"),
+    ("barque-spec", "barque-network", "what collides and what is free is worked out in one place, for the file as for `network`"),
+    ("barque-render", "barque-catalog", "which flag a release knows is data of the catalog; rendering is where it is used"),
+];
 
 /// Development crates that a product crate may use behind a feature.
 pub(crate) const OPTIONAL: &[(&str, &str)] = &[("barque", "barque-lab")];
@@ -47,8 +54,18 @@ pub(crate) const FORBIDDEN: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates without IO and without async: same input, same output.
-pub(crate) const PURE: &[&str] =
-    &["barque-model", "barque-spec", "barque-catalog", "barque-pki", "barque-render", "barque-event", "barque-plan"];
+pub(crate) const PURE: &[&str] = &[
+    "barque-model",
+    "barque-spec",
+    "barque-catalog",
+    "barque-pki",
+    "barque-render",
+    "barque-event",
+    "barque-network",
+    "barque-check",
+    "barque-plan",
+    "barque-firewall",
+];
 
 /// What a pure crate has no use for.
 pub(crate) const IMPURE: &[&str] =

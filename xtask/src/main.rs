@@ -8,6 +8,7 @@ mod deps;
 mod dist;
 mod e2e;
 mod elf;
+mod flags;
 mod layers;
 mod metadata;
 mod nextest;
@@ -73,6 +74,15 @@ enum Task {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Record the flags of a Kubernetes release in catalog/help, from its programs' own `--help`
+    Flags {
+        /// The release, such as 1.33.13
+        #[arg(long, value_name = "VERSION")]
+        version: barque_model::Version,
+        /// Folder with the programs (`cargo xtask unpack` fills one); without it they are built from Go modules
+        #[arg(long, value_name = "FOLDER")]
+        programs: Option<PathBuf>,
+    },
     /// Take programs out of the bundle that `barque lab artifacts` made
     Unpack {
         /// Where to put them
@@ -125,6 +135,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Plan } => bench::plan(),
         #[cfg(feature = "recorded")]
         Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),
+        Task::Flags { version, programs } => flags::run(version, programs.as_deref()),
         Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {

@@ -3,11 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use barque_bundle::{Architecture, Artifact, ArtifactKind, Bundle};
 use barque_model::Version;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
+
+/// The system of the lab's hosts, which the lab's packages are made for.
+const DISTRIBUTION: &str = "debian-13";
 
 /// Where `barque lab artifacts` keeps the bundle: `$XDG_CACHE_HOME/barque/bundle` or `~/.cache/barque/bundle`.
 pub(crate) fn bundle() -> Result<PathBuf> {
@@ -35,6 +38,17 @@ pub(crate) fn image(folder: &Path, name: &str, file: &str) -> Result<PathBuf> {
     Ok(folder.join(file))
 }
 
+/// Puts a package with all that it needs on a minimal system into a folder of its own in `folder`; answers where that is.
+pub(crate) fn packages(folder: &Path, name: &str) -> Result<PathBuf> {
+    let (bundle, target) = (open()?, folder.join(name));
+    let packages = bundle.packages(DISTRIBUTION, name, here());
+    ensure!(!packages.is_empty(), "the bundle has no package `{name}`");
+    for artifact in packages {
+        extract(&bundle, artifact, &target, &format!("{}.deb", artifact.name), 0o644)?;
+    }
+    Ok(target)
+}
+
 fn open() -> Result<Bundle> {
     Bundle::open(bundle()?).context("cannot open the bundle; `barque lab artifacts` makes it")
 }
@@ -57,8 +71,12 @@ fn extract(bundle: &Bundle, artifact: &Artifact, folder: &Path, file: &str, mode
     Ok(())
 }
 
+const fn here() -> Architecture {
+    if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::Amd64 }
+}
+
 fn newest<'a>(artifacts: &'a [Artifact], kind: &ArtifactKind, name: &str) -> Option<&'a Artifact> {
-    let here = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::Amd64 };
+    let here = here();
     let matching = artifacts.iter().filter(|artifact| artifact.kind == *kind && artifact.name == name && artifact.architecture == here);
     // What is no version of three numbers, such as that of a test image, comes before what is.
     matching.max_by_key(|artifact| artifact.version.parse::<Version>().ok())
@@ -84,6 +102,7 @@ mod tests {
             compressed_digest: digest,
             compressed_size: 1,
             source: String::new(),
+            licence: String::new(),
         }
     }
 
@@ -97,6 +116,7 @@ mod tests {
             version: "1.0.0".into(),
             architecture: Architecture::Amd64,
             source: String::new(),
+            licence: String::new(),
         };
         let artifact = bundle.add(b"content".as_slice(), description).unwrap();
         let target = folder.path().join("bin");

@@ -13,7 +13,7 @@ use crate::message::{Answer, Reply, Request};
 use crate::restore::restore;
 use crate::session::{Session, blocking};
 use crate::store::{self, Chunk};
-use crate::{Applied, DiskUse, HostRuns, etcd, haproxy, journal, kube_calls, kube_change, probe, snapshot};
+use crate::{Applied, DiskUse, HostRuns, dead_man, etcd, haproxy, inspect, journal, kube_calls, kube_change, probe, reach, snapshot};
 
 /// Answers a request. `chunks` are those of a blob; `token` tells that nobody waits any more.
 pub(crate) async fn handle(
@@ -23,6 +23,9 @@ pub(crate) async fn handle(
     token: CancellationToken,
 ) -> Reply {
     let (session, context) = (&session, &session.context);
+    if session.read_only && !request.only_reads() {
+        return Err(Failure::new("this agent only looks, and the request may change something"));
+    }
     // A change is never given up half-way.
     match request {
         Request::Apply(request) => apply(session, *request, None).await.map(Answer::Applied),
@@ -46,6 +49,9 @@ pub(crate) async fn handle(
             session.forget();
             Ok(Answer::Done)
         }
+        Request::Arm(request) => dead_man::arm(session, request).await.map(|()| Answer::Done),
+        Request::Confirm { run, undo } => dead_man::confirm(session, run, undo).await.map(|()| Answer::Done),
+        Request::Fire { run, reason } => dead_man::fire(session, run, reason).await.map(|()| Answer::Done),
         other => tokio::select! {
             biased;
             () = token.cancelled() => Err(Failure::new("given up because nobody waits for the answer any more")),
@@ -59,6 +65,7 @@ async fn look(session: &Session, request: Request) -> Reply {
     let context = &session.context;
     match request {
         Request::Facts => Ok(Answer::Facts(Box::new(barque_host::facts(context).await?))),
+        Request::Inspect(request) => inspect::inspect(session, &request).await.map(|seen| Answer::Inspection(Box::new(seen))),
         Request::Observe(resources) => Ok(Answer::Observed(barque_host::observe_all(context, &resources).await?)),
         Request::Missing(blobs) => {
             let context = context.clone();
@@ -89,15 +96,24 @@ async fn look(session: &Session, request: Request) -> Reply {
             let records = blocking(move || journal::read_journal(&directory, &run)).await?;
             records.map(Answer::Records).map_err(|error| Failure::new(format!("the journal of the run cannot be read: {error}")))
         }
+        Request::Segment(question) => {
+            let report = barque_segment::survey(&question).await;
+            let report = report.map_err(|error| Failure::new(error.chain()).with_hint(error.hint()))?;
+            Ok(Answer::Segment(Box::new(report)))
+        }
         Request::Haproxy(command) => haproxy::command(context, command).await.map(Answer::Servers),
         Request::Snapshot { run } => snapshot::save(context, &run).await.map(Answer::Snapshot),
+        Request::Reach(call) => reach::call(session, call).await.map(Answer::Reach),
         Request::Apply(_)
         | Request::Restore(_)
         | Request::KubeChange(_)
         | Request::Sweep { .. }
         | Request::Put { .. }
         | Request::Prune { .. }
-        | Request::Forget => Err(Failure::new("this request changes something")),
+        | Request::Forget
+        | Request::Arm(_)
+        | Request::Confirm { .. }
+        | Request::Fire { .. } => Err(Failure::new("this request changes something")),
     }
 }
 

@@ -4,10 +4,12 @@
 
 mod apply;
 mod client;
+mod dead_man;
 mod error;
 mod etcd;
 mod handle;
 mod haproxy;
+mod inspect;
 mod journal;
 mod kube_calls;
 mod kube_change;
@@ -15,6 +17,7 @@ mod ledger;
 mod lock;
 mod message;
 mod probe;
+mod reach;
 mod restore;
 mod serve;
 mod session;
@@ -25,11 +28,12 @@ mod tests;
 mod wire;
 
 pub use client::{AgentClient, AgentHello, StderrTail};
+pub use dead_man::take_back;
 pub use error::AgentError;
 pub use journal::{Ending, Record, read_journal};
 pub use message::{
-    Applied, ApplyRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRun, HostRuns, KubeAnswer, KubeCall, KubeChange,
-    KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, RestoreRequest, SnapshotInfo, UndoAnswer,
+    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRun, HostRuns, KubeAnswer, KubeCall,
+    KubeChange, KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, ReachAnswer, ReachCall, RestoreRequest, SnapshotInfo, UndoAnswer,
 };
 pub use probe::wait_for_dns;
 pub use serve::{ServeError, ServeOptions, serve};

@@ -27,6 +27,8 @@ const WAITING_ANSWERS: usize = 64;
 pub struct ServeOptions {
     /// The host.
     pub context: HostContext,
+    /// Whether nothing on the host may be changed, barque's own folders among it: they are not even made.
+    pub read_only: bool,
     /// Identity of this build, one word; the client compares it with its own.
     pub build_id: String,
     /// Cancelled by the first signal: no more requests are read, running changes end in order.
@@ -55,10 +57,12 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let ServeOptions { context, build_id, stop, abort } = options;
-    prepare(&context).map_err(|error| ServeError::Journal(io::Error::other(error)))?;
+    let ServeOptions { context, read_only, build_id, stop, abort } = options;
+    if !read_only {
+        prepare(&context).map_err(|error| ServeError::Journal(io::Error::other(error)))?;
+    }
     let hello = Hello { protocol: PROTOCOL, build_id, boot_id: context.boot_id().to_owned() };
-    let session = Arc::new(Session::begin(context).map_err(ServeError::Journal)?);
+    let session = Arc::new(Session::begin(context).map_err(ServeError::Journal)?.only_reading(read_only));
     let greeting = Greeting { open_intents: session.open_intents() };
     let greeting = Frame { kind: FrameKind::Greeting, id: 0, body: postcard::to_stdvec(&greeting).map_err(WireError::from)? };
     let mut output = BufWriter::new(output);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barque_event::Failure;
-use barque_host::{HostContext, sync_blobs};
+use barque_host::{HostContext, Listener, sync_blobs};
 use barque_kube::KubeError;
 use barque_model::{Digest, KubeAccess, RunId};
 use barque_plan::{Resource, ResourceId};
@@ -15,12 +15,14 @@ use tokio::sync::{OwnedMutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::journal::{Ending, Journal, OpenChange, scan};
 use crate::lock::{self, HostLock, PATIENCE};
-use crate::{LockAnswer, LockRequest, OpenIntent};
+use crate::{LockAnswer, LockRequest, OpenIntent, dead_man};
 
 /// Shared by all requests of a connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) context: HostContext,
+    /// Whether only requests that read are answered.
+    pub(crate) read_only: bool,
     locks: Mutex<HashMap<ResourceId, Arc<tokio::sync::Mutex<()>>>>,
     journals: tokio::sync::Mutex<HashMap<RunId, Arc<Journal>>>,
     open_changes: Mutex<Vec<OpenChange>>,
@@ -30,6 +32,7 @@ pub(crate) struct Session {
     /// Read by what changes something, written by pruning: what is about to be in a journal must not be pruned.
     changing: tokio::sync::RwLock<()>,
     forget: AtomicBool,
+    listener: tokio::sync::Mutex<Option<Listener>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -42,6 +45,7 @@ impl Session {
         let open_changes = scan(&context.state("journal"))?;
         Ok(Self {
             context,
+            read_only: false,
             locks: Mutex::default(),
             journals: tokio::sync::Mutex::default(),
             open_changes: Mutex::new(open_changes),
@@ -50,7 +54,13 @@ impl Session {
             run_lock: tokio::sync::Mutex::default(),
             changing: tokio::sync::RwLock::default(),
             forget: AtomicBool::new(false),
+            listener: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// The same, answering only what reads.
+    pub(crate) fn only_reading(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
     }
 
     /// Changes that earlier runs left open.
@@ -71,6 +81,12 @@ impl Session {
     /// Takes the host's run lock, until the session ends.
     pub(crate) async fn lock_run(&self, request: &LockRequest) -> Result<LockAnswer, Failure> {
         let mut held = self.run_lock.lock().await;
+        {
+            let (context, request) = (self.context.clone(), request.clone());
+            if let Some(failure) = blocking(move || dead_man::blocks(&context, &request)).await?? {
+                return Err(failure);
+            }
+        }
         if let Some(held) = held.as_mut() {
             lock::rename(held, request)?;
             return Ok(LockAnswer::Taken);
@@ -81,6 +97,11 @@ impl Session {
         }
         *held = taken;
         Ok(answer)
+    }
+
+    /// What listens for a test of the network.
+    pub(crate) async fn listener(&self) -> tokio::sync::MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().await
     }
 
     /// At the end of the session barque's own folder goes.

@@ -1,13 +1,29 @@
 //! The command line. No IO here, so that help and completions can be made from it.
 
+mod bundle;
+mod explain;
+mod firewall;
 mod history;
+mod init;
+mod network;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use init::{InitArguments, SudoChoice};
+
+pub(crate) use bundle::{
+    BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,
+    BundleSignArguments, BundleVerifyArguments, ImagesCommand, ImagesListArguments,
+};
+pub(crate) use explain::ExplainArguments;
+pub(crate) use firewall::{
+    FirewallChangeArguments, FirewallCommand, FirewallRulesArguments, FirewallTableArguments, TableFormat, TableLanguage,
+};
 pub(crate) use history::{RollbackArguments, RunsArguments, RunsCommand, RunsDiffArguments, RunsShowArguments};
+pub(crate) use network::NetworkArguments;
 
 /// Deploys a highly available Kubernetes cluster from upstream binaries on plain Linux hosts, and keeps it healthy.
 #[derive(Debug, Parser)]
@@ -21,23 +37,40 @@ pub(crate) struct Arguments {
 /// barque's verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Write a cluster file: by questions on a terminal, by flags, or from an Ansible inventory or a k0sctl.yaml
+    Init(Box<InitArguments>),
     /// Check the cluster file: every error at once, each with its line
     Validate(ClusterArguments),
     /// Show which host is in which role
-    Hosts(ClusterArguments),
+    Hosts(HostsArguments),
+    /// Work the network plan out: nodes, pods, services and ports, what collides, how far it grows; and draw it
+    Network(Box<NetworkArguments>),
+    /// The packets that the cluster needs: as a table, as rules, tested between hosts, and applied
+    #[command(subcommand)]
+    Firewall(FirewallCommand),
     /// Make the hosts what the cluster file says, stage by stage, each step verified
     #[command(visible_alias = "apply")]
     Up(UpArguments),
     /// Show what `up` would do: each change as a diff, the order of restarts, and what somebody changed by hand
     Plan(PlanArguments),
     /// Show the health of every component on every host
-    Status(RemoteArguments),
+    Status(StatusArguments),
+    /// Look for all that is wrong with the hosts, before or after a deployment; nothing is changed on them
+    Check(RemoteArguments),
     /// Show what differs on the hosts and in the cluster from what barque applied
     Drift(RemoteArguments),
     /// List the runs: who did what and when, and what of it can still be undone
     Runs(RunsArguments),
     /// Take the last run back, or a named one with all later ones; files byte for byte
     Rollback(RollbackArguments),
+    /// Explain a flag, field, port, file, certificate, stage or check: what it is, why it is so, and its value here
+    Explain(ExplainArguments),
+    /// Look after bundles, which hold all that hosts get: check, list, compare, pack and sign them
+    #[command(subcommand)]
+    Bundle(BundleCommand),
+    /// The images that pods are made from
+    #[command(subcommand)]
+    Images(ImagesCommand),
     /// Print the administrator's kubeconfig
     Kubeconfig(KubeconfigArguments),
     /// Real systemd hosts on this machine: try, rehearse, test
@@ -50,7 +83,14 @@ pub(crate) enum Verb {
     },
     /// Serve as the agent of a host; started by barque itself over SSH
     #[command(hide = true)]
-    Agent,
+    Agent {
+        /// Take back the run that the dead-man switch is armed for, and end; started by systemd on the host
+        #[arg(long)]
+        take_back: bool,
+        /// Change nothing on the host
+        #[arg(long, conflicts_with = "take_back")]
+        read_only: bool,
+    },
     /// Observe something from this host until it holds; used by `cargo xtask bench`
     #[command(hide = true, subcommand)]
     Probe(ProbeCommand),
@@ -68,6 +108,22 @@ pub(crate) struct ClusterArguments {
     /// Form of the answer on standard output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// Arguments of `hosts`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostsArguments {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
+    /// Only this host (`m1`) or the hosts of a role (`role=master`); may be given several times
+    #[arg(long, value_name = "LIMIT")]
+    pub(crate) limit: Vec<String>,
+    /// Only the hosts of this role; may be given several times
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Vec<String>,
+    /// Print names only, one a line
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 /// How hosts are reached.
@@ -129,9 +185,12 @@ pub(crate) struct UpArguments {
     pub(crate) remote: RemoteArguments,
     #[command(flatten)]
     pub(crate) wishes: WishArguments,
-    /// The bundle that holds binaries, packages and images
-    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR")]
+    /// The bundle that holds binaries, packages and images, a folder or a file
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
     pub(crate) bundle: Option<PathBuf>,
+    /// Refuse a bundle that is not signed with this public key
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) bundle_key: Option<PathBuf>,
     /// Print each step, not only stages and restarts
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -143,6 +202,12 @@ pub(crate) struct UpArguments {
 /// Arguments of `plan`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlanArguments {
+    /// With `--stages`: list the steps of this saved plan, without asking the hosts
+    #[arg(value_name = "PLAN.json", requires = "stages", conflicts_with_all = ["limit", "overwrite_drift", "save"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// List the steps stage by stage with their hosts, without diffs
+    #[arg(long)]
+    pub(crate) stages: bool,
     #[command(flatten)]
     pub(crate) remote: RemoteArguments<PlanClusterArguments>,
     #[command(flatten)]
@@ -150,9 +215,12 @@ pub(crate) struct PlanArguments {
     /// Save the plan to this file, for `barque up FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    /// The bundle that holds binaries, packages and images
-    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR")]
+    /// The bundle that holds binaries, packages and images, a folder or a file
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
     pub(crate) bundle: Option<PathBuf>,
+    /// Refuse a bundle that is not signed with this public key
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) bundle_key: Option<PathBuf>,
     /// Show the whole content of new files and objects
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -209,6 +277,16 @@ impl RemoteArguments<PlanClusterArguments> {
             no_progress: self.no_progress,
         }
     }
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
+    /// Do not ask the network segment who holds the VIP and who speaks VRRP, which takes 3.5 seconds
+    #[arg(long)]
+    pub(crate) no_listen: bool,
 }
 
 /// Arguments of `kubeconfig`.

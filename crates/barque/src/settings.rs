@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use barque_catalog::Language;
 use barque_engine::Options;
 use barque_model::TransportKind;
 use secrecy::SecretString;
@@ -50,9 +51,10 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
     Ok(Options {
         cluster_file: cluster.file.clone(),
         state: state.state_dir.clone(),
-        bundle: cache(home.as_ref()).join("bundle"),
+        bundle: default_bundle(),
+        bundle_key: None,
         identity,
-        passphrase: state.passphrase_file.as_ref().map(secret_file).transpose()?,
+        passphrase: passphrase(state.passphrase_file.as_ref())?,
         executable: std::env::current_exe().context("cannot find barque's own executable")?,
         build_id: BUILD_ID.to_owned(),
         known_hosts: Vec::new(),
@@ -69,6 +71,16 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
     })
 }
 
+/// The bundle that `barque lab artifacts` fills.
+pub(crate) fn default_bundle() -> PathBuf {
+    cache(variable("HOME").map(PathBuf::from).as_ref()).join("bundle")
+}
+
+/// The passphrase in a file, where one is named.
+pub(crate) fn passphrase(file: Option<&PathBuf>) -> Result<Option<SecretString>> {
+    file.map(secret_file).transpose()
+}
+
 /// barque's cache: `$XDG_CACHE_HOME/barque` or `~/.cache/barque`.
 pub(crate) fn cache(home: Option<&PathBuf>) -> PathBuf {
     let base = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cache")));
@@ -82,6 +94,12 @@ pub(crate) fn lab_folders() -> crate::commands::lab::LabFolders {
     let state = variable("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(".local/state")));
     let labs = state.unwrap_or_else(|| "/var/lib".into()).join("barque/labs");
     crate::commands::lab::LabFolders { labs, cache: cache(home.as_ref()) }
+}
+
+/// Language of texts that exist in several: that of the first of LC_ALL, LC_MESSAGES and LANG that is set.
+pub(crate) fn language() -> Language {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable).unwrap_or_default();
+    Language::of_locale(&locale.to_string_lossy())
 }
 
 /// An environment variable, when it is set and not empty.

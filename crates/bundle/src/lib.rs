@@ -1,10 +1,35 @@
-//! Artifacts: what a cluster is made of, by digest. A bundle is a folder with `manifest.json` and `blobs/`.
+//! Artifacts: what a cluster is made of, by digest. A bundle is a folder with `manifest.json` and `blobs/`, or one file with the same.
 
+mod archive;
+mod comparison;
+mod compress;
 mod error;
+mod fault;
+mod image;
+mod key;
 mod manifest;
+mod manifest_text;
+mod pack;
+mod place;
+mod signature;
 mod store;
+mod surplus;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod verification;
 mod verify;
 
+pub use comparison::{Change, Comparison, size};
 pub use error::BundleError;
-pub use manifest::{Architecture, Artifact, ArtifactKind, MANIFEST_FORMAT, Manifest};
+pub use fault::{Content, Fault, FaultKind};
+pub use image::ImageIdentity;
+pub use key::{KeyId, PublicKey, SecretKey, make_keys};
+pub use manifest::{Architecture, Artifact, ArtifactKind, MANIFEST_FORMAT, UNKNOWN_LICENCE};
+pub use pack::Packed;
+pub use place::Blob;
+pub use signature::SignatureError;
 pub use store::{Bundle, Description};
+pub use surplus::Surplus;
+pub use verification::Verification;

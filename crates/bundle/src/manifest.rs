@@ -5,16 +5,21 @@ use std::fmt;
 use barque_model::Digest;
 use serde::{Deserialize, Serialize};
 
-/// Version of the manifest's format.
-pub const MANIFEST_FORMAT: u32 = 1;
+/// Version of the manifest's format. Format 1 had neither a checksum nor licences; it is still read.
+pub const MANIFEST_FORMAT: u32 = 2;
+/// SPDX's word for a licence that nobody has looked up.
+pub const UNKNOWN_LICENCE: &str = "NOASSERTION";
 
 /// What a bundle holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// [`MANIFEST_FORMAT`].
-    pub format: u32,
+    pub(crate) format: u32,
+    /// SHA-256 of the manifest's text with zeros in place of this digest. Format 1 has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checksum: Option<Digest>,
     /// The artifacts, sorted by kind, name, version and architecture.
-    pub artifacts: Vec<Artifact>,
+    pub(crate) artifacts: Vec<Artifact>,
 }
 
 /// One artifact. Its content lies in `blobs/<digest>.zst`, compressed with zstd.
@@ -38,6 +43,9 @@ pub struct Artifact {
     pub compressed_size: u64,
     /// Where it came from, for people: a URL pattern or a recipe, never a mirror's host.
     pub source: String,
+    /// SPDX expression of its licence; [`UNKNOWN_LICENCE`] where nobody has looked it up.
+    #[serde(default = "unknown_licence")]
+    pub licence: String,
 }
 
 /// Kinds of artifacts.
@@ -67,6 +75,33 @@ pub enum Architecture {
     Arm64,
 }
 
+impl ArtifactKind {
+    /// `binary`, `image` or `package`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Image => "image",
+            Self::Package { .. } => "package",
+        }
+    }
+
+    /// The distribution of a package.
+    pub fn distribution(&self) -> Option<&str> {
+        match self {
+            Self::Binary | Self::Image => None,
+            Self::Package { distribution, .. } => Some(distribution),
+        }
+    }
+}
+
+/// Such as `binary kubelet 1.37.2 for amd64`.
+impl fmt::Display for Artifact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, version, architecture, .. } = self;
+        write!(formatter, "{} {name} {version} for {architecture}", kind.as_str())
+    }
+}
+
 impl fmt::Display for Architecture {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
@@ -74,4 +109,8 @@ impl fmt::Display for Architecture {
             Self::Arm64 => "arm64",
         })
     }
+}
+
+fn unknown_licence() -> String {
+    UNKNOWN_LICENCE.to_owned()
 }

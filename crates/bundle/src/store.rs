@@ -1,32 +1,31 @@
-//! The folder of a bundle.
+//! A bundle: a folder, or one file that holds the same.
 
 use std::fmt;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use barque_model::Digest;
 use fs_err as fs;
-use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::{Architecture, Artifact, ArtifactKind, BundleError, MANIFEST_FORMAT, Manifest};
+use crate::compress::{compress, cores};
+use crate::place::{Blob, MANIFEST, Place, SIGNATURE, blob_name};
+use crate::{Architecture, Artifact, ArtifactKind, BundleError, manifest_text};
 
-/// A level that packs Go programs to about 28 % at some 60 MB/s per core; level 3 saves a third of the time and costs a tenth in size.
-const COMPRESSION_LEVEL: i32 = 6;
 /// Blobs and manifests hold nothing secret; a bundle is copied between users.
 const FILE_MODE: u32 = 0o644;
-/// Size of the pieces in which content is read, in bytes.
-pub(crate) const PIECE: usize = 256 * 1024;
 
-/// A bundle: `ROOT/manifest.json` and `ROOT/blobs/<SHA-256 of the uncompressed content>.zst`.
+/// A bundle: `ROOT/manifest.json` and `ROOT/blobs/<SHA-256 of the uncompressed content>.zst`, or one file made of the same by
+/// [`Bundle::pack`], which is read where it lies and never changed.
 ///
 /// A change is on disk when its method returns. Two processes must not change one bundle at the same time; readers are
 /// never disturbed, as every file appears by a rename.
 #[derive(Debug, Clone)]
 pub struct Bundle {
-    root: PathBuf,
-    manifest: Manifest,
+    place: Place,
+    /// The manifest as it lies there.
+    text: Vec<u8>,
+    artifacts: Vec<Artifact>,
 }
 
 /// What [`Bundle::add`] needs to know about new content; digests and sizes are its own work.
@@ -42,11 +41,8 @@ pub struct Description {
     pub architecture: Architecture,
     /// See [`Artifact::source`].
     pub source: String,
-}
-
-#[derive(Deserialize)]
-struct FormatOnly {
-    format: u32,
+    /// See [`Artifact::licence`].
+    pub licence: String,
 }
 
 pub(crate) fn io_error(action: impl Into<String>) -> impl FnOnce(io::Error) -> BundleError {
@@ -55,27 +51,14 @@ pub(crate) fn io_error(action: impl Into<String>) -> impl FnOnce(io::Error) -> B
 }
 
 impl Bundle {
-    /// Opens the bundle in the folder `root` without looking at its blobs.
+    /// Opens the bundle in the folder or file `root` without looking at its blobs.
     ///
-    /// Fails with [`BundleError::NotABundle`], [`BundleError::UnknownFormat`] or [`BundleError::Malformed`].
+    /// Fails with [`BundleError::NotABundle`] or with what is wrong with its manifest; for a file with what is wrong with its form too.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, BundleError> {
-        let root = root.into();
-        let path = root.join("manifest.json");
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BundleError::NotABundle { path: root }),
-            Err(source) => return Err(io_error(format!("read bundle `{}`", root.display()))(source)),
-        };
-        let malformed =
-            |source: serde_json::Error| BundleError::Malformed { path: path.clone(), line: source.line(), column: source.column(), source };
-        // The format first: a manifest of another format need not have our fields.
-        let FormatOnly { format } = serde_json::from_slice(&text).map_err(malformed)?;
-        if format != MANIFEST_FORMAT {
-            return Err(BundleError::UnknownFormat { path, found: format });
-        }
-        let mut manifest: Manifest = serde_json::from_slice(&text).map_err(malformed)?;
-        manifest.artifacts.sort();
-        Ok(Self { root, manifest })
+        let place = Place::open(root.into())?;
+        let text = place.manifest()?;
+        let artifacts = manifest_text::decode(&text, &place.path_of(MANIFEST))?;
+        Ok(Self { place, text, artifacts })
     }
 
     /// Opens the bundle in the folder `root`, or makes an empty one there.
@@ -86,19 +69,33 @@ impl Bundle {
             done => return done,
         }
         fs::create_dir_all(root.join("blobs")).map_err(io_error(format!("create bundle `{}`", root.display())))?;
-        let bundle = Self { root, manifest: Manifest { format: MANIFEST_FORMAT, artifacts: Vec::new() } };
+        let mut bundle = Self { place: Place::Folder(root), text: Vec::new(), artifacts: Vec::new() };
         bundle.save()?;
         Ok(bundle)
     }
 
-    /// The folder.
+    /// The folder or file.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.place.root()
     }
 
     /// Everything in it, sorted by kind, name, version and architecture.
     pub fn artifacts(&self) -> &[Artifact] {
-        &self.manifest.artifacts
+        &self.artifacts
+    }
+
+    /// Names the whole bundle: the SHA-256 of its manifest, which has the digests of all blobs.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.text)
+    }
+
+    /// The manifest as it lies in the bundle.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The program `name`; fails with [`BundleError::Missing`].
@@ -120,16 +117,16 @@ impl Bundle {
             }
             ArtifactKind::Binary | ArtifactKind::Image => false,
         };
-        let mut packages: Vec<_> = self.manifest.artifacts.iter().filter(wanted).collect();
+        let mut packages: Vec<_> = self.artifacts.iter().filter(wanted).collect();
         packages.sort_by(|left, right| (&left.name, &left.version).cmp(&(&right.name, &right.version)));
         packages
     }
 
     fn find(&self, kind: &ArtifactKind, name: &str, version: &str, architecture: Architecture) -> Result<&Artifact, BundleError> {
         let same = |artifact: &&Artifact| is_same(artifact, kind, name, version, architecture);
-        self.manifest.artifacts.iter().find(same).ok_or_else(|| BundleError::Missing {
-            path: self.root.clone(),
-            kind: kind_word(kind),
+        self.artifacts.iter().find(same).ok_or_else(|| BundleError::Missing {
+            path: self.root().to_owned(),
+            kind: kind.as_str(),
             name: name.to_owned(),
             version: version.to_owned(),
             architecture,
@@ -140,23 +137,24 @@ impl Bundle {
     ///
     /// Streams: memory use does not depend on the size. The bytes on disk depend on the content only, not on the number of cores.
     pub fn add(&mut self, mut content: impl Read, description: Description) -> Result<Artifact, BundleError> {
-        let blobs = self.root.join("blobs");
-        let storing = || format!("store {} `{}` in bundle `{}`", kind_word(&description.kind), description.name, self.root.display());
+        let root = self.place.folder()?.to_owned();
+        let blobs = root.join("blobs");
+        let storing = || format!("store {} `{}` in bundle `{}`", description.kind.as_str(), description.name, root.display());
         let mut file = temporary_in(&blobs).map_err(io_error(storing()))?;
         let (digest, size, compressed_digest, compressed_size) =
             compress(&mut content, file.as_file_mut(), cores()).map_err(io_error(storing()))?;
         file.as_file().sync_all().map_err(io_error(storing()))?;
         file.persist(self.blob_path(&digest)).map_err(|error| io_error(storing())(error.error))?;
 
-        let Description { mut kind, name, version, architecture, source } = description;
+        let Description { mut kind, name, version, architecture, source, licence } = description;
         if let ArtifactKind::Package { for_packages, .. } = &mut kind {
             for_packages.sort();
             for_packages.dedup();
         }
-        let artifact = Artifact { kind, name, version, architecture, digest, size, compressed_digest, compressed_size, source };
+        let artifact = Artifact { kind, name, version, architecture, digest, size, compressed_digest, compressed_size, source, licence };
         let replaced = self.take(&artifact);
-        self.manifest.artifacts.push(artifact.clone());
-        self.manifest.artifacts.sort();
+        self.artifacts.push(artifact.clone());
+        self.artifacts.sort();
         self.save()?;
         self.drop_blobs(&replaced)?;
         Ok(artifact)
@@ -164,8 +162,21 @@ impl Bundle {
 
     /// Stores the file `path`; see [`Bundle::add`].
     pub fn add_file(&mut self, path: &Path, description: Description) -> Result<Artifact, BundleError> {
-        let file = fs::File::open(path).map_err(io_error(format!("store {} `{}`", kind_word(&description.kind), description.name)))?;
+        let file = fs::File::open(path).map_err(io_error(format!("store {} `{}`", description.kind.as_str(), description.name)))?;
         self.add(file, description)
+    }
+
+    /// Sets the licence of `artifact`, whose content stays.
+    pub fn set_licence(&mut self, artifact: &Artifact, licence: &str) -> Result<(), BundleError> {
+        if artifact.licence == licence {
+            return Ok(());
+        }
+        for mut like in self.take(artifact) {
+            licence.clone_into(&mut like.licence);
+            self.artifacts.push(like);
+        }
+        self.artifacts.sort();
+        self.save()
     }
 
     /// Takes out the artifact of the same kind, name, version and architecture; its blob goes with the last artifact that uses it.
@@ -179,35 +190,37 @@ impl Bundle {
         self.drop_blobs(&removed)
     }
 
-    /// Where the blob of a digest lies.
+    /// Where the blob of a digest lies; in a bundle of one file, its name in there after the file's own.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("blobs").join(format!("{digest}.zst"))
+        self.place.path_of(&blob_name(digest))
     }
 
     /// Opens the compressed content; fails with [`BundleError::BlobMissing`].
-    pub fn open_blob(&self, digest: &Digest) -> Result<std::fs::File, BundleError> {
-        let path = self.blob_path(digest);
-        match fs::File::open(&path) {
-            Ok(file) => Ok(file.into_file()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BundleError::BlobMissing { path }),
-            Err(source) => Err(io_error("read bundle")(source)),
-        }
+    pub fn open_blob(&self, digest: &Digest) -> Result<Blob, BundleError> {
+        let name = blob_name(digest);
+        self.place.open_entry(&name)?.ok_or_else(|| BundleError::BlobMissing { path: self.place.path_of(&name) })
     }
 
     /// Opens the uncompressed content. What is read is not verified; see [`Bundle::verify`].
     pub fn open_content(&self, artifact: &Artifact) -> Result<impl Read + use<>, BundleError> {
-        let file = self.open_blob(&artifact.digest)?;
-        zstd::Decoder::new(file).map_err(|source| BundleError::Undecodable { path: self.blob_path(&artifact.digest), source })
+        let blob = self.open_blob(&artifact.digest)?.into_reader();
+        zstd::Decoder::new(blob).map_err(|source| BundleError::Undecodable { path: self.blob_path(&artifact.digest), source })
+    }
+
+    /// Writes `signature` beside the manifest.
+    pub(crate) fn store_signature(&self, signature: &str) -> Result<(), BundleError> {
+        let root = self.place.folder()?;
+        replace(root, SIGNATURE, signature.as_bytes()).map_err(io_error(format!("write the signature of bundle `{}`", root.display())))
     }
 
     fn take(&mut self, like: &Artifact) -> Vec<Artifact> {
         let same = |artifact: &Artifact| is_same(artifact, &like.kind, &like.name, &like.version, like.architecture);
-        self.manifest.artifacts.extract_if(.., |artifact| same(artifact)).collect()
+        self.artifacts.extract_if(.., |artifact| same(artifact)).collect()
     }
 
     fn drop_blobs(&self, removed: &[Artifact]) -> Result<(), BundleError> {
         for Artifact { digest, .. } in removed {
-            if self.manifest.artifacts.iter().any(|artifact| artifact.digest == *digest) {
+            if self.artifacts.iter().any(|artifact| artifact.digest == *digest) {
                 continue;
             }
             match fs::remove_file(self.blob_path(digest)) {
@@ -218,17 +231,18 @@ impl Bundle {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), BundleError> {
-        let write = || -> io::Result<()> {
-            let mut text = serde_json::to_vec_pretty(&self.manifest)?;
-            text.push(b'\n');
-            let mut file = temporary_in(&self.root)?;
-            file.write_all(&text)?;
-            file.as_file().sync_all()?;
-            file.persist(self.root.join("manifest.json"))?;
-            Ok(())
-        };
-        write().map_err(io_error(format!("write the manifest of bundle `{}`", self.root.display())))
+    fn save(&mut self) -> Result<(), BundleError> {
+        let root = self.place.folder()?.to_owned();
+        let failed = || io_error(format!("write the manifest of bundle `{}`", root.display()));
+        let text = manifest_text::encode(&self.artifacts).map_err(io::Error::from).map_err(failed())?;
+        // A signature of the former manifest would be wrong; better none than one that looks like an attack.
+        match fs::remove_file(root.join(SIGNATURE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed()(error)),
+            _ => {}
+        }
+        replace(&root, MANIFEST, &text).map_err(failed())?;
+        self.text = text;
+        Ok(())
     }
 }
 
@@ -241,74 +255,17 @@ fn is_same(artifact: &Artifact, kind: &ArtifactKind, name: &str, version: &str, 
     same_kind && artifact.name == name && artifact.version == version && artifact.architecture == architecture
 }
 
-fn kind_word(kind: &ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::Binary => "binary",
-        ArtifactKind::Image => "image",
-        ArtifactKind::Package { .. } => "package",
-    }
+/// Puts `content` into the file `name` of `folder`, on disk and at once.
+fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = temporary_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    Ok(())
 }
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(".new-").permissions(std::fs::Permissions::from_mode(FILE_MODE)).tempfile_in(folder)
-}
-
-/// Compresses `content` into `target`; answers digest and size before and after.
-fn compress(content: &mut impl Read, target: &mut impl Write, workers: u32) -> io::Result<(Digest, u64, Digest, u64)> {
-    let mut compressed = HashingWriter::new(BufWriter::with_capacity(PIECE, target));
-    let mut encoder = zstd::Encoder::new(&mut compressed, COMPRESSION_LEVEL)?;
-    encoder.include_checksum(true)?;
-    // Workers, even if only one: then the output is the same for every number of them.
-    encoder.multithread(workers)?;
-    let mut hasher = Sha256::new();
-    let mut size = 0;
-    let mut piece = vec![0; PIECE];
-    loop {
-        let count = match content.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&piece[..count]);
-        encoder.write_all(&piece[..count])?;
-        size += count as u64;
-    }
-    encoder.finish()?;
-    compressed.inner.flush()?;
-    let compressed_digest = Digest::from_bytes(compressed.hasher.finalize().into());
-    Ok((Digest::from_bytes(hasher.finalize().into()), size, compressed_digest, compressed.size))
-}
-
-/// More than eight workers wait for the hashing.
-fn cores() -> u32 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    u32::try_from(cores).unwrap_or(1)
-}
-
-struct HashingWriter<W> {
-    inner: W,
-    hasher: Sha256,
-    size: u64,
-}
-
-impl<W> HashingWriter<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, hasher: Sha256::new(), size: 0 }
-    }
-}
-
-impl<W: Write> Write for HashingWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 #[cfg(test)]

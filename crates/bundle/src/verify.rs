@@ -1,11 +1,13 @@
 //! Checks blobs against the manifest.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use barque_model::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{PIECE, io_error};
+use crate::compress::PIECE;
+use crate::store::io_error;
 use crate::{Artifact, Bundle, BundleError};
 
 impl Bundle {
@@ -15,8 +17,8 @@ impl Bundle {
     pub fn verify(&self, artifact: &Artifact) -> Result<(), BundleError> {
         let path = self.blob_path(&artifact.digest);
         self.verify_compressed(artifact)?;
-        let file = self.open_blob(&artifact.digest)?;
-        let actual = match zstd::Decoder::new(file).and_then(|mut decoder| hash(&mut decoder)) {
+        let blob = self.open_blob(&artifact.digest)?.into_reader();
+        let actual = match zstd::Decoder::new(blob).and_then(|mut decoder| hash(&mut decoder, &|_| {})) {
             Ok(actual) => actual,
             Err(source) => return Err(BundleError::Undecodable { path, source }),
         };
@@ -31,36 +33,57 @@ impl Bundle {
     /// Fails with [`BundleError::BlobMissing`] or [`BundleError::Corrupted`].
     pub fn verify_compressed(&self, artifact: &Artifact) -> Result<(), BundleError> {
         let path = self.blob_path(&artifact.digest);
-        let mut file = self.open_blob(&artifact.digest)?;
-        let actual = hash(&mut file).map_err(io_error(format!("verify blob `{}`", path.display())))?;
+        let mut blob = self.open_blob(&artifact.digest)?.into_reader();
+        let actual = hash(&mut blob, &|_| {}).map_err(io_error(format!("verify blob `{}`", path.display())))?;
         if actual == artifact.compressed_digest {
             return Ok(());
         }
         let expected = artifact.compressed_digest;
         Err(BundleError::Corrupted { path, content: "compressed content", expected, actual })
     }
-
-    /// Verifies every artifact; answers all faults, so that one run shows the whole damage. Empty means good.
-    pub fn verify_all(&self) -> Vec<(Artifact, BundleError)> {
-        let mut faults = Vec::new();
-        for artifact in self.artifacts() {
-            if let Err(error) = self.verify(artifact) {
-                faults.push((artifact.clone(), error));
-            }
-        }
-        faults
-    }
 }
 
-fn hash(content: &mut impl Read) -> io::Result<Digest> {
+/// Hashes all of `content`; `progress` is told the number of bytes since it was last told.
+pub(crate) fn hash(content: &mut impl Read, progress: &dyn Fn(u64)) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; PIECE];
     loop {
         match content.read(&mut piece) {
             Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
-            Ok(count) => hasher.update(&piece[..count]),
+            Ok(count) => {
+                hasher.update(&piece[..count]);
+                progress(count as u64);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Content that is hashed while it is read.
+pub(crate) struct Counted<'a, R> {
+    content: R,
+    hasher: Sha256,
+    progress: &'a dyn Fn(u64),
+}
+
+impl<'a, R: Read> Counted<'a, R> {
+    pub(crate) fn new(content: R, progress: &'a dyn Fn(u64)) -> Self {
+        Self { content, hasher: Sha256::new(), progress }
+    }
+
+    /// Compares what was read with what the manifest says of the blob at `path`.
+    pub(crate) fn check(self, artifact: &Artifact, path: PathBuf) -> Result<(), BundleError> {
+        let (expected, actual) = (artifact.compressed_digest, Digest::from_bytes(self.hasher.finalize().into()));
+        if actual == expected { Ok(()) } else { Err(BundleError::Corrupted { path, content: "compressed content", expected, actual }) }
+    }
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.content.read(target)?;
+        self.hasher.update(&target[..count]);
+        (self.progress)(count as u64);
+        Ok(count)
     }
 }

@@ -20,6 +20,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// The bundle that holds the artifacts.
     pub bundle: PathBuf,
+    /// The public key that the bundle must be signed with, when one is asked for.
+    pub bundle_key: Option<PathBuf>,
     /// The age identity that opens the sealed vault; made on first use.
     pub identity: PathBuf,
     /// A passphrase that seals the vault instead of the identity.
@@ -81,6 +83,12 @@ impl Context {
     pub fn load(options: Options) -> Result<Self, EngineError> {
         let path = &options.cluster_file;
         let text = fs_err::read_to_string(path).map_err(|source| EngineError::ClusterFile { path: path.clone(), source })?;
+        Self::from_text(options, text)
+    }
+
+    /// Validates the text of a cluster file, which need not be in `options.cluster_file` yet.
+    pub fn from_text(options: Options, text: String) -> Result<Self, EngineError> {
+        let path = &options.cluster_file;
         let loaded = parse(&text, path)?;
         let mut cluster = loaded.cluster;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

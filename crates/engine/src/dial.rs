@@ -8,7 +8,7 @@ use barque_event::Failure;
 use barque_model::{Host, HostName, Sudo, TransportKind};
 use barque_store::StateDirectory;
 use barque_transport::{
-    ConnectError, Connection, Escalation, Executable, HostKeyPolicy, Settings, SshConfig, SshTransport, Transport, launch,
+    ConnectError, Connection, Escalation, Executable, HostKeyPolicy, Settings, SshConfig, SshTransport, Transport, launch, launch_unseen,
 };
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -31,6 +31,8 @@ pub struct HostProblem {
     pub hint: Option<String>,
     /// Whether it may pass by itself (a host that does not answer), as opposed to a refusal (a wrong key or password).
     pub may_pass: bool,
+    /// Whether the login works and root is not reached.
+    pub escalation: bool,
 }
 
 /// A host's agent and the connection that carries it.
@@ -46,6 +48,8 @@ pub(crate) struct Dialer {
     password: Option<SecretString>,
     kind: Option<TransportKind>,
     build: String,
+    /// Whether agents only look, and leave nothing on their hosts.
+    unseen: bool,
 }
 
 impl Dialer {
@@ -59,7 +63,13 @@ impl Dialer {
             password: sudo_password(context).await,
             kind: context.options.transport,
             build: context.options.build_id.clone(),
+            unseen: false,
         })
+    }
+
+    /// The same, with agents that change nothing and of which nothing stays.
+    pub(crate) fn unseen(self) -> Self {
+        Self { unseen: true, ..self }
     }
 
     /// Connects to `host` and starts its agent.
@@ -68,7 +78,48 @@ impl Dialer {
         if let Some(kind) = self.kind {
             host.ssh.transport = kind;
         }
-        connect_one(&host, &self.transport, &self.executable, self.password.as_ref(), &self.build).await
+        self.connect(&host).await
+    }
+
+    async fn connect(&self, host: &Host) -> Result<Connected, Box<HostProblem>> {
+        let problem = |message: String, details: Vec<String>, hint: Option<String>| {
+            Box::new(HostProblem { host: host.name.clone(), message, details, hint, may_pass: false, escalation: false })
+        };
+        let escalation = match (host.ssh.sudo, &self.password) {
+            (Sudo::None, _) => Escalation::None,
+            (Sudo::Passwordless, _) => Escalation::SudoPasswordless,
+            (Sudo::Password, Some(password)) => Escalation::SudoPassword(password.clone()),
+            (Sudo::Password, None) => {
+                let hint = "run barque on a terminal, or name a file with `--sudo-password-file FILE`";
+                let message = format!("sudo of {} needs a password and there is nobody to ask", host.ssh.user);
+                return Err(Box::new(HostProblem { escalation: true, ..*problem(message, Vec::new(), Some(hint.into())) }));
+            }
+        };
+        let connection = self.transport.connect(host).await.map_err(|error| {
+            let may_pass = does_not_answer(&error);
+            Box::new(HostProblem { may_pass, ..*problem(chain(&error), Vec::new(), error.hint()) })
+        })?;
+        let launched = if self.unseen {
+            launch_unseen(connection.as_ref(), &self.executable, &["agent", "--read-only"], &escalation).await
+        } else {
+            launch(connection.as_ref(), &self.executable, &["agent"], &escalation).await
+        };
+        let launched = launched.map_err(|error| {
+            Box::new(HostProblem { escalation: error.is_escalation(), ..*problem(chain(&error), Vec::new(), error.hint()) })
+        })?;
+        let process = launched.process;
+        let tail = Arc::new(Mutex::new(VecDeque::new()));
+        tokio::spawn(keep_tail(process.stderr, Arc::clone(&tail)));
+        let last_lines = move || tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let started = AgentClient::start(process.stdout, process.stdin, &self.build, Arc::new(last_lines)).await;
+        let (agent, _hello) = started.map_err(|error| {
+            let may_pass = error.is_lost();
+            let failure = Failure::from(error);
+            Box::new(HostProblem { may_pass, ..*problem(failure.message, failure.output, failure.hint) })
+        })?;
+        // The agent's end shows on its streams; the exit status adds nothing while it lives.
+        tokio::spawn(process.exit.wait());
+        Ok(Connected { agent, connection })
     }
 }
 
@@ -93,50 +144,6 @@ async fn sudo_password(context: &Context) -> Option<SecretString> {
     let needing: Vec<&Host> = context.cluster.hosts.iter().filter(|host| host.ssh.sudo == Sudo::Password).collect();
     let first = needing.first()?;
     context.options.ask_password.ask(&format!("sudo password of {} on {} hosts", first.ssh.user, needing.len())).await
-}
-
-async fn connect_one(
-    host: &Host,
-    transport: &SshTransport,
-    executable: &Executable,
-    password: Option<&SecretString>,
-    build: &str,
-) -> Result<Connected, Box<HostProblem>> {
-    let problem = |message: String, details: Vec<String>, hint: Option<String>| {
-        Box::new(HostProblem { host: host.name.clone(), message, details, hint, may_pass: false })
-    };
-    let escalation = match (host.ssh.sudo, password) {
-        (Sudo::None, _) => Escalation::None,
-        (Sudo::Passwordless, _) => Escalation::SudoPasswordless,
-        (Sudo::Password, Some(password)) => Escalation::SudoPassword(password.clone()),
-        (Sudo::Password, None) => {
-            let hint = "run barque on a terminal, or name a file with `--sudo-password-file FILE`";
-            return Err(problem(
-                format!("sudo of {} needs a password and there is nobody to ask", host.ssh.user),
-                Vec::new(),
-                Some(hint.into()),
-            ));
-        }
-    };
-    let connection = transport.connect(host).await.map_err(|error| {
-        let may_pass = does_not_answer(&error);
-        Box::new(HostProblem { may_pass, ..*problem(chain(&error), Vec::new(), error.hint()) })
-    })?;
-    let launched = launch(connection.as_ref(), executable, &["agent"], &escalation).await;
-    let launched = launched.map_err(|error| problem(chain(&error), Vec::new(), error.hint()))?;
-    let process = launched.process;
-    let tail = Arc::new(Mutex::new(VecDeque::new()));
-    tokio::spawn(keep_tail(process.stderr, Arc::clone(&tail)));
-    let last_lines = move || tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-    let started = AgentClient::start(process.stdout, process.stdin, build, Arc::new(last_lines)).await;
-    let (agent, _hello) = started.map_err(|error| {
-        let may_pass = error.is_lost();
-        let failure = Failure::from(error);
-        Box::new(HostProblem { may_pass, ..*problem(failure.message, failure.output, failure.hint) })
-    })?;
-    // The agent's end shows on its streams; the exit status adds nothing while it lives.
-    tokio::spawn(process.exit.wait());
-    Ok(Connected { agent, connection })
 }
 
 /// Whether the host, or the one on the way to it, does not answer at all.

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use barque_bundle::SignatureError;
+use barque_check::Finding;
 use barque_event::exit;
 use barque_model::{HostName, InvalidVersion, Version};
-use barque_plan::Finding;
 
 use crate::HostProblem;
 
@@ -61,6 +62,25 @@ pub enum EngineError {
     /// The bundle cannot be used.
     #[error("the bundle cannot be used")]
     Bundle(#[from] barque_bundle::BundleError),
+    /// The bundle is not signed as it should be.
+    #[error("the bundle's signature does not hold")]
+    Signature(#[from] barque_bundle::SignatureError),
+    /// Files of the bundle are missing or cut off.
+    #[error("bundle `{bundle}` is not as its manifest says, in {}; no host was touched\n{}", files(.faults.len()), fault_lines(.faults), bundle = .bundle.display())]
+    Incomplete {
+        /// The bundle.
+        bundle: PathBuf,
+        /// Which.
+        faults: Vec<barque_bundle::Fault>,
+    },
+    /// The bundle is not one for this cluster.
+    #[error("bundle `{bundle}` lacks what this cluster needs; no host was touched\n{}", lack_lines(.lacks), bundle = .bundle.display())]
+    Unfit {
+        /// The bundle.
+        bundle: PathBuf,
+        /// What.
+        lacks: Vec<crate::Lack>,
+    },
     /// The bundle lacks an artifact.
     #[error("{missing} (for {host}, {platform}; bundle `{bundle}`)", bundle = .bundle.display())]
     Missing {
@@ -82,6 +102,9 @@ pub enum EngineError {
     /// Hosts are not fit.
     #[error("{} faults were found on the hosts; nothing was changed", .0.len())]
     Preflight(Vec<Finding>),
+    /// Other machines stand in the way of the balancers.
+    #[error("{}; nothing was changed", segment_words(.0.len()))]
+    Segment(Vec<crate::SegmentFinding>),
     /// A host could not be observed.
     #[error("{host} could not be observed: {message}")]
     Observe {
@@ -110,6 +133,9 @@ pub enum EngineError {
     /// A rollback cannot be begun.
     #[error(transparent)]
     Rollback(#[from] crate::RollbackError),
+    /// A packet filter is not applied.
+    #[error(transparent)]
+    Firewall(#[from] crate::FirewallError),
     /// The history does not tell.
     #[error(transparent)]
     History(#[from] crate::HistoryError),
@@ -127,9 +153,16 @@ impl EngineError {
     /// The exit code it leads to.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ClusterFile { .. } | Self::Spec(_) | Self::Release { .. } | Self::Limit(_) => exit::USAGE,
-            Self::Lock(_) | Self::HostLock { .. } | Self::Moved(_) | Self::Quorum(_) => exit::REFUSED,
+            Self::ClusterFile { .. }
+            | Self::Spec(_)
+            | Self::Release { .. }
+            | Self::Limit(_)
+            | Self::Signature(SignatureError::KeyFile { .. } | SignatureError::NotAKey { .. }) => exit::USAGE,
+            Self::Lock(_) | Self::HostLock { .. } | Self::Moved(_) | Self::Quorum(_) | Self::Segment(_) | Self::Signature(_) => {
+                exit::REFUSED
+            }
             Self::Rollback(error) => error.exit_code(),
+            Self::Firewall(error) => error.exit_code(),
             Self::History(error) => error.exit_code(),
             _ => exit::FAILED,
         }
@@ -142,6 +175,15 @@ impl EngineError {
             Self::Missing { .. } => {
                 Some("run `barque lab artifacts` to build what is missing, or name another bundle with `--bundle DIR`".into())
             }
+            Self::Incomplete { bundle, .. } => Some(format!(
+                "run `barque bundle verify {}`, which hashes every file and names all that are wrong; then copy those again",
+                bundle.display()
+            )),
+            Self::Unfit { bundle, .. } => Some(format!(
+                "name another bundle with `--bundle DIR|FILE`, or obtain what is missing with `barque lab artifacts`; `barque bundle show {}` lists what this one holds",
+                bundle.display()
+            )),
+            Self::Signature(error) => error.hint(),
             Self::NotDeployed => Some("run `barque up -f FILE`, or name the right state directory with `--state-dir DIR`".into()),
             Self::HostLock { .. } => {
                 Some("wait for it; if you know that it is dead, repeat the command with `--break-lock`, which ends its agents".into())
@@ -149,6 +191,7 @@ impl EngineError {
             Self::Moved(_) => Some("look at what is wanted now with `barque plan`, save that plan, and run it".into()),
             Self::Quorum(_) => Some("bring the other members back first: `barque status` shows which do not answer".into()),
             Self::Rollback(error) => error.hint(),
+            Self::Firewall(error) => Some(error.hint()),
             Self::History(error) => Some(error.hint()),
             Self::Bundle(error) => error.hint(),
             Self::State(error) => error.hint(),
@@ -158,6 +201,24 @@ impl EngineError {
             _ => None,
         }
     }
+}
+
+fn segment_words(count: usize) -> String {
+    let things = if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
+    format!("{things} on the balancers' network segment would keep the VIP from working")
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+fn fault_lines(faults: &[barque_bundle::Fault]) -> String {
+    let line = |fault: &barque_bundle::Fault| format!("  {} {} ({})", fault.kind, fault.path, fault.artifacts.join(", "));
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn lack_lines(lacks: &[crate::Lack]) -> String {
+    lacks.iter().map(|lack| format!("  {lack}")).collect::<Vec<_>>().join("\n")
 }
 
 fn moved_count(count: usize) -> String {

@@ -24,9 +24,13 @@ pub(crate) struct Executed {
     pub(crate) spans: BTreeMap<StepId, (u64, u64)>,
 }
 
+/// A step that has come to its end: its number, when it began, and its result; none when it was stopped before it began.
+type Ended = (StepId, u64, Option<Result<StepOutcome, Failure>>);
+
 struct Progress<'a> {
     plan: &'a Plan,
     events: &'a Events,
+    interrupt: watch::Receiver<bool>,
     begun: Instant,
     waiting: BTreeMap<StepId, BTreeSet<StepId>>,
     dependents: BTreeMap<StepId, Vec<StepId>>,
@@ -34,11 +38,11 @@ struct Progress<'a> {
     stage_begun: BTreeMap<Stage, Instant>,
 }
 
-/// Executes `plan`. When `interrupt` becomes true, running steps end and no other begins.
+/// Executes `plan`. When `interrupt` becomes true, running steps end and no other begins, not even one that waits for a place on its host.
 pub(crate) async fn execute(plan: &Plan, runner: Arc<Runner>, events: &Events, mut interrupt: watch::Receiver<bool>) -> Executed {
     let mut executed = Executed::default();
-    let mut progress = Progress::new(plan, events);
-    let mut running: JoinSet<(StepId, u64, Result<StepOutcome, Failure>)> = JoinSet::new();
+    let mut progress = Progress::new(plan, events, interrupt.clone());
+    let mut running: JoinSet<Ended> = JoinSet::new();
     for step in progress.ready() {
         progress.start(step, &mut running, &runner);
     }
@@ -53,7 +57,11 @@ pub(crate) async fn execute(plan: &Plan, runner: Arc<Runner>, events: &Events, m
         let Some(finished) = finished else { break };
         // A step that panicked is a defect of barque; it fails the run like any other failure.
         let (id, started, result) = match finished {
-            Ok(finished) => finished,
+            Ok((id, started, Some(result))) => (id, started, result),
+            Ok((_, _, None)) => {
+                executed.interrupted = true;
+                continue;
+            }
             Err(error) => {
                 executed.failures.push(Failure::new(format!("a step of barque itself broke: {error}")));
                 continue;
@@ -94,7 +102,7 @@ pub(crate) async fn execute(plan: &Plan, runner: Arc<Runner>, events: &Events, m
 }
 
 impl<'a> Progress<'a> {
-    fn new(plan: &'a Plan, events: &'a Events) -> Self {
+    fn new(plan: &'a Plan, events: &'a Events, interrupt: watch::Receiver<bool>) -> Self {
         let mut dependents: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
         for step in &plan.steps {
             for needed in &step.after {
@@ -104,6 +112,7 @@ impl<'a> Progress<'a> {
         Self {
             plan,
             events,
+            interrupt,
             begun: Instant::now(),
             waiting: plan.steps.iter().map(|step| (step.id, step.after.iter().copied().collect())).collect(),
             dependents,
@@ -120,7 +129,7 @@ impl<'a> Progress<'a> {
         self.waiting.iter().filter(|(_, needed)| needed.is_empty()).map(|(id, _)| *id).collect()
     }
 
-    fn start(&mut self, id: StepId, running: &mut JoinSet<(StepId, u64, Result<StepOutcome, Failure>)>, runner: &Arc<Runner>) {
+    fn start(&mut self, id: StepId, running: &mut JoinSet<Ended>, runner: &Arc<Runner>) {
         self.waiting.remove(&id);
         let step: Step = self.plan.steps[id.0 as usize].clone();
         if let std::collections::btree_map::Entry::Vacant(e) = self.stage_begun.entry(step.stage) {
@@ -130,14 +139,18 @@ impl<'a> Progress<'a> {
         let runner = Arc::clone(runner);
         let events = self.events.clone();
         let begun = self.begun;
+        let interrupt = self.interrupt.clone();
         running.spawn(async move {
             // Waiting for a place on the host is not part of the step's own time.
             let place = runner.place(&step).await;
+            if *interrupt.borrow() {
+                return (id, 0, None);
+            }
             let started = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             events.step(step.host.as_ref(), id, EventKind::StepStarted { stage: step.stage, title: step.title.clone() });
             let result = runner.run(&step).await;
             drop(place);
-            (id, started, result)
+            (id, started, Some(result))
         });
     }
 

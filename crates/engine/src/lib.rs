@@ -3,7 +3,10 @@
 mod applied;
 mod artifacts;
 mod balance;
+mod bundle_check;
+mod check;
 mod context;
+mod dead_man;
 mod dial;
 mod diff;
 mod drift;
@@ -11,11 +14,14 @@ mod drift_report;
 mod error;
 mod events;
 mod execute;
+mod firewall;
 mod frame;
 mod history;
 mod hosts;
+mod images;
 mod links;
 mod material;
+mod networks;
 mod observe;
 mod order;
 mod plan;
@@ -25,6 +31,7 @@ mod preview;
 mod preview_build;
 mod rollback;
 mod run_step;
+mod segment;
 mod sessions;
 mod status;
 mod survey;
@@ -33,6 +40,8 @@ mod up;
 #[cfg(test)]
 mod testing;
 
+pub use bundle_check::Lack;
+pub use check::{CheckReport, check};
 pub use context::{AskPassword, Context, Options};
 pub use dial::HostProblem;
 pub use diff::ContentChange;
@@ -40,11 +49,14 @@ pub use drift::{Drift, DriftReport, HostDrift, NodeDrift, ObjectDrift};
 pub use drift_report::drift;
 pub use error::EngineError;
 pub use events::{EventReader, Events};
+pub use firewall::{FirewallError, FirewallReport, FirewallRequest, FirewallTest, firewall_apply, firewall_test};
 pub use history::{
     ChangeResult, Former, History, HistoryError, HostChanges, HostSpace, ResourceChange, RunDetail, RunResult, RunRow, Undoable,
     changed_resources, history, planned_steps, run_detail, run_spec,
 };
 pub use hosts::{HostRow, host_rows};
+pub use images::{ImageRow, images};
+pub use networks::host_networks;
 pub use order::{Restarts, Turn, UnitChange, UnitVerb};
 pub use plan::plan;
 pub use prepare::Wishes;
@@ -53,6 +65,7 @@ pub use preview::{
     SettingPreview, VersionChange,
 };
 pub use rollback::{HostUndo, RollbackError, RollbackReport, RollbackRequest, rollback};
+pub use segment::{SegmentFinding, SegmentKind, SegmentLook, Unasked, segment_look};
 pub use sessions::Sessions;
-pub use status::{CertificateStatus, ClusterStatus, ComponentStatus, EtcdStatus, HostStatus, WatchdogStatus, status};
+pub use status::{CertificateStatus, ClusterStatus, ComponentStatus, EtcdStatus, HostStatus, Listen, WatchdogStatus, status};
 pub use up::{GENERATIONS, PathStep, Pending, UpReport, kubeconfig, up};

@@ -72,6 +72,26 @@ impl Links {
         *locked(&self.0.lock) = Some(request);
     }
 
+    /// The run lock, if it is held.
+    pub(crate) fn lock(&self) -> Option<LockRequest> {
+        locked(&self.0.lock).clone()
+    }
+
+    /// Connects to a host once more, beside the connection that is there, and starts an agent of its own.
+    pub(crate) async fn beside(&self, host: &HostName) -> Result<Connected, Box<HostProblem>> {
+        match self.0.hosts.get(host) {
+            Some(link) => self.0.dialer.dial(&link.host).await,
+            None => Err(Box::new(HostProblem {
+                host: host.clone(),
+                message: "it did not answer when the run began".to_owned(),
+                details: Vec::new(),
+                hint: None,
+                may_pass: false,
+                escalation: false,
+            })),
+        }
+    }
+
     /// Hosts whose connection broke and could not be made anew.
     pub(crate) fn lost(&self) -> Vec<HostProblem> {
         self.0.hosts.values().filter_map(|link| locked(&link.state).lost.clone()).collect()
@@ -122,7 +142,7 @@ impl Links {
         let Some(request) = request else { return Ok(connected) };
         let problem = |message: String| {
             let hint = Some("see `barque runs` for what else is going on, then run `barque up` again".to_owned());
-            Box::new(HostProblem { host: link.host.name.clone(), message, details: Vec::new(), hint, may_pass: false })
+            Box::new(HostProblem { host: link.host.name.clone(), message, details: Vec::new(), hint, may_pass: false, escalation: false })
         };
         match connected.agent.lock(request).await {
             Ok(LockAnswer::Taken) => Ok(connected),

@@ -1,7 +1,6 @@
 //! `plan`: what `up` would do, worked out the same way and then not done.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use barque_bundle::Bundle;
 use barque_event::EventKind;
@@ -10,6 +9,7 @@ use barque_pki::Vault;
 use barque_plan::{Action, Plan, Resource, Step};
 use barque_store::{LockOwner, OnStaleLock, StateDirectory};
 
+use crate::bundle_check;
 use crate::diff::object_edit;
 use crate::order::{restarts, turns};
 use crate::prepare::{Prepared, Wishes, named, prepare};
@@ -20,9 +20,10 @@ use crate::up::Pending;
 use crate::{Context, EngineError, Events, Sessions, material};
 
 /// Works out what `up` would do with the same wishes. Hosts are read only. Certificates that are missing or about to expire are issued into
-/// the operator's own state, because a plan names their digests; only for that the state directory's lock is taken, as `owner`.
+/// the operator's own state, because a plan names their digests; only for that the state directory's lock is taken, as `owner`. The virtual
+/// router identifier that `auto` chooses is kept there too.
 pub async fn plan(context: &Context, owner: &LockOwner, wishes: &Wishes, events: &Events) -> Result<Planned, EngineError> {
-    let bundle = Arc::new(Bundle::open(&context.options.bundle)?);
+    let bundle = bundle_check::open(context)?;
     let state = StateDirectory::open_or_create(&context.state)?;
     let vault = vault(context, &state, owner, events)?;
     let sessions = Sessions::connect_most(context, &state, events).await?;
@@ -88,6 +89,7 @@ async fn preview(context: &Context, sessions: &Sessions, vault: &Vault, bundle: 
         held_objects,
         pending: sessions.problems().iter().cloned().map(Pending::from).collect(),
         refusal: refusal.map(|refusal| refusal.to_string()),
+        obstacles: prepared.obstacles.clone(),
         limits: wishes.limits.clone(),
         left_out: changing(prepared.left_out.iter()),
         pulled_in: changing(prepared.pulled_in.iter().filter_map(|id| plan.steps.get(id.0 as usize))),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use barque_agent::{KubeAnswer, KubeCall};
 use barque_bundle::Bundle;
+use barque_check::{Inputs, Inspection, Severity};
 use barque_model::{APPLIED_ANNOTATION, Cluster, Digest, Host, HostName, KubeAccess, ObjectDifference, Role, SecretBytes};
 use barque_pki::Vault;
 use barque_plan::{
@@ -13,7 +14,8 @@ use barque_plan::{
 use futures::future::join_all;
 
 use crate::observe::observe_host;
-use crate::{Context, EngineError, Sessions, artifacts, material};
+use crate::segment::Segment;
+use crate::{Context, EngineError, SegmentFinding, Sessions, artifacts, material};
 
 /// What the operator asked for beside the cluster file.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +52,8 @@ pub(crate) struct Prepared {
     pub(crate) etcd: Vec<MemberHealth>,
     /// The masters and how to reach the API from each.
     pub(crate) masters: Vec<(HostName, KubeAccess)>,
+    /// What on the balancers' segment keeps `up` from setting them up.
+    pub(crate) obstacles: Vec<SegmentFinding>,
 }
 
 impl Prepared {
@@ -88,8 +92,11 @@ pub(crate) async fn prepare(
     // What concerns the cluster is planned for the hosts that answer; files name all hosts.
     let mut cluster = context.cluster.clone();
     cluster.hosts.retain(|host| sessions.agent(&host.name).is_some());
-    let facts = gather_facts(sessions).await?;
-    let desired = desired_state(context, &facts, vault, bundle)?;
+    let (inspections, segment) = tokio::join!(crate::check::inspect_all(context, sessions), Segment::begin(context, sessions));
+    let (inspections, segment) = (inspections?, segment?);
+    cluster.load_balancer.clone_from(&segment.cluster().load_balancer);
+    let facts = inspections.iter().map(|(host, inspection)| (host.clone(), inspection.facts.clone())).collect();
+    let desired = desired_state(context, segment.cluster(), &facts, vault, bundle)?;
     let observing = cluster.hosts.iter().filter_map(|host| {
         let agent = sessions.agent(&host.name)?;
         let wanted = desired.get(&host.name)?;
@@ -103,16 +110,14 @@ pub(crate) async fn prepare(
         ledger.insert(host, entries);
     }
     let to_receive = uncompressed_bytes(&desired, &observed);
-    let findings = barque_plan::preflight(&cluster, &facts, &to_receive);
-    if !findings.is_empty() {
-        return Err(EngineError::Preflight(findings));
-    }
+    refuse_faults(&cluster, &inspections, &to_receive)?;
     let objects = barque_render::objects(&context.cluster, &context.release);
     let bootstrap = named(&objects.bootstrap);
     let dns = named(&objects.dns);
     let masters = masters(&cluster, vault)?;
     let cluster_facts = cluster_facts(sessions, &masters, &bootstrap, &dns).await;
     let etcd = etcd_health(context, sessions, &observed).await;
+    let obstacles = segment.obstacles().await?;
     let authority = material::authority(vault);
     let inputs = PlanInputs {
         cluster: &cluster,
@@ -137,7 +142,21 @@ pub(crate) async fn prepare(
     };
     let to_send = compressed_bytes(&plan, bundle);
     let saved = SavedPlan::new(&context.options.build_id, &context.cluster.name, &context.text, &inputs, &wishes.limits, plan);
-    Ok(Prepared { saved, to_send, desired, observed, ledger, held, held_objects, left_out, pulled_in, cluster_facts, etcd, masters })
+    Ok(Prepared {
+        saved,
+        to_send,
+        desired,
+        observed,
+        ledger,
+        held,
+        held_objects,
+        left_out,
+        pulled_in,
+        cluster_facts,
+        etcd,
+        masters,
+        obstacles,
+    })
 }
 
 /// Asks a running etcd for the health of its members; empty when none runs on a host that answers.
@@ -158,30 +177,33 @@ async fn etcd_health(context: &Context, sessions: &Sessions, observed: &BTreeMap
     Vec::new()
 }
 
-async fn gather_facts(sessions: &Sessions) -> Result<BTreeMap<HostName, HostFacts>, EngineError> {
-    let answers = join_all(sessions.agents().iter().map(|(host, agent)| async move { (host.clone(), agent.facts().await) })).await;
-    let mut facts = BTreeMap::new();
-    for (host, answer) in answers {
-        let found = answer.map_err(|error| EngineError::Observe { host: host.clone(), message: error.to_string() })?;
-        facts.insert(host, found);
-    }
-    Ok(facts)
+/// Fails with the faults that would stop a deployment or break something, unless they are accepted.
+fn refuse_faults(
+    cluster: &Cluster,
+    inspections: &BTreeMap<HostName, Inspection>,
+    to_receive: &BTreeMap<HostName, u64>,
+) -> Result<(), EngineError> {
+    let inputs = Inputs { cluster, inspections, clocks: &BTreeMap::new(), to_receive: Some(to_receive) };
+    let sorted = barque_check::sort(barque_check::findings(&inputs), &cluster.accepted_checks);
+    let faults: Vec<_> = sorted.findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    if faults.is_empty() { Ok(()) } else { Err(EngineError::Preflight(faults)) }
 }
 
 fn desired_state(
     context: &Context,
+    cluster: &Cluster,
     facts: &BTreeMap<HostName, HostFacts>,
     vault: &Vault,
     bundle: &Bundle,
 ) -> Result<BTreeMap<HostName, HostDesired>, EngineError> {
     let mut desired = BTreeMap::new();
-    for host in &context.cluster.hosts {
+    for host in &cluster.hosts {
         let Some(found) = facts.get(&host.name) else { continue };
         let (artifacts, platform) = artifacts::index_for(bundle, found);
-        let supported = barque_plan::SUPPORTED_SYSTEMS.iter().any(|(id, version)| found.os.id == *id && found.os.version_id == *version);
-        let secrets = barque_pki::files_for(&context.cluster, host, vault)?;
+        let supported = barque_check::SUPPORTED_SYSTEMS.iter().any(|(id, version)| found.os.id == *id && found.os.version_id == *version);
+        let secrets = barque_pki::files_for(cluster, host, vault)?;
         let inputs = DesiredInputs {
-            cluster: &context.cluster,
+            cluster,
             release: &context.release,
             secrets: &secrets,
             artifacts: &artifacts,

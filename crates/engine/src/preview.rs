@@ -4,6 +4,7 @@ use barque_model::{ClusterName, HostName, RunId};
 use barque_plan::{ResourceId, SavedPlan};
 use serde::Serialize;
 
+use crate::SegmentFinding;
 use crate::diff::ContentChange;
 use crate::order::{Restarts, Turn, UnitChange};
 use crate::up::Pending;
@@ -51,6 +52,8 @@ pub struct Preview {
     pub pending: Vec<Pending>,
     /// Why `up` would refuse the plan.
     pub refusal: Option<String>,
+    /// What on the balancers' network segment makes `up` refuse it too.
+    pub obstacles: Vec<SegmentFinding>,
     /// The limits asked for.
     pub limits: Vec<String>,
     /// Changes that the limits left out.

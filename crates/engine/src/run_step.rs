@@ -11,8 +11,10 @@ use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, StepOutcome};
 use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
 use barque_plan::{Action, Blob, Difference, Resource, ResourceId, Step, interrupts_etcd};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::dead_man::DeadMan;
 use crate::links::Links;
 use crate::{Events, balance};
 
@@ -42,6 +44,7 @@ pub(crate) struct Runner {
     places: BTreeMap<HostName, Places>,
     etcd: Vec<(HostName, String)>,
     teardown: bool,
+    switch: Option<DeadMan>,
 }
 
 struct Places {
@@ -74,7 +77,7 @@ impl Runner {
                 (host, places)
             })
             .collect();
-        Self { run, links, contents, bundle, masters, events, places, etcd: Vec::new(), teardown: false }
+        Self { run, links, contents, bundle, masters, events, places, etcd: Vec::new(), teardown: false, switch: None }
     }
 
     /// Names the etcd members and their client URLs, so that a restart of one waits for the others.
@@ -85,6 +88,16 @@ impl Runner {
     /// For a rollback that ends the cluster: etcd's members need not carry each other.
     pub(crate) fn ending_the_cluster(self) -> Self {
         Self { teardown: true, ..self }
+    }
+
+    /// For a run that may cut the operator off.
+    pub(crate) fn with_switch(self, switch: DeadMan) -> Self {
+        Self { switch: Some(switch), ..self }
+    }
+
+    /// The dead-man switch of this run.
+    pub(crate) fn switch(&self) -> Result<&DeadMan, Failure> {
+        self.switch.as_ref().ok_or_else(|| Failure::new("this run has no dead-man switch"))
     }
 
     /// Waits for a place on the step's host. Transfers queue one behind the other, in the plan's order.
@@ -182,6 +195,8 @@ impl Runner {
             Action::Node { node, labels, taints } => {
                 self.kube_change(step, KubeChange::SetNode { name: node.to_string(), labels: labels.clone(), taints: taints.clone() }).await
             }
+            Action::Arm { seconds } => self.switch()?.arm(&self.links, Self::host(step)?, *seconds).await,
+            Action::Confirm { hosts } => self.switch()?.confirm(&self.links, hosts).await,
             Action::ClusterGate { gate, timeout_seconds } => {
                 self.kube(KubeCall::Gate { gate: gate.clone(), timeout: Duration::from_secs(u64::from(*timeout_seconds)) }).await?;
                 Ok(StepOutcome::Holds)
@@ -246,8 +261,8 @@ impl Runner {
         let agent = self.agent(host)?;
         let unreadable = |error: &dyn std::fmt::Display| Failure::new(format!("cannot read {name} from the bundle: {error}"));
         let bundle = self.bundle.as_ref().ok_or_else(|| Failure::new(format!("{name} is not at hand: this run has no bundle")))?;
-        let file = bundle.open_blob(&blob.digest).map_err(|error| unreadable(&error))?;
-        let size = file.metadata().map_err(|error| unreadable(&error))?.len();
+        let content = bundle.open_blob(&blob.digest).map_err(|error| unreadable(&error))?;
+        let size = content.size();
         let places = self.places.get(host);
         let before = places.map_or(0, |places| places.sent.load(Ordering::Relaxed));
         let report = |sent: u64| {
@@ -255,7 +270,9 @@ impl Runner {
             places.sent.store(before + sent, Ordering::Relaxed);
             self.events.host(host, EventKind::BytesSent { sent: before + sent, total: places.total });
         };
-        agent.put(blob, tokio::fs::File::from_std(file), size, report).await?;
+        // In a bundle of one file the next blob follows.
+        let content = tokio::fs::File::from_std(content.into_file()).take(size);
+        agent.put(blob, content, size, report).await?;
         Ok(StepOutcome::Changed)
     }
 

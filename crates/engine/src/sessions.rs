@@ -9,11 +9,15 @@ use barque_model::HostName;
 use barque_store::StateDirectory;
 use barque_transport::Connection;
 use futures::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::dial::Dialer;
 use crate::links::Links;
 use crate::{Context, EngineError, Events, HostProblem};
 
+/// Hosts that are connected to at the same time. Handshakes and the agent's bytes cost this machine processor time; with more at once, each
+/// takes longer and some reach their limits.
+const AT_ONCE: usize = 64;
 /// How long the end of the agents is waited for.
 const CLOSING: Duration = Duration::from_millis(200);
 /// How long their end is waited for when it matters.
@@ -42,10 +46,24 @@ impl Sessions {
 
     /// Connects to all hosts at once; those that do not answer are reported beside the others.
     pub async fn connect_some(context: &Context, state: &StateDirectory, events: &Events) -> Result<(Self, Vec<HostProblem>), EngineError> {
-        let dialer = Dialer::new(context, state).await?;
+        Self::connect(context, Dialer::new(context, state).await?, events).await
+    }
+
+    /// The same, with agents that only look; nothing of them stays on the hosts.
+    pub(crate) async fn connect_unseen(
+        context: &Context,
+        state: &StateDirectory,
+        events: &Events,
+    ) -> Result<(Self, Vec<HostProblem>), EngineError> {
+        Self::connect(context, Dialer::new(context, state).await?.unseen(), events).await
+    }
+
+    async fn connect(context: &Context, dialer: Dialer, events: &Events) -> Result<(Self, Vec<HostProblem>), EngineError> {
+        let turns = Semaphore::new(AT_ONCE);
         let attempts = context.cluster.hosts.iter().map(|host| {
-            let dialer = &dialer;
+            let (dialer, turns) = (&dialer, &turns);
             async move {
+                let _turn = turns.acquire().await;
                 let begun = Instant::now();
                 let result = dialer.dial(host).await;
                 if result.is_ok() {

@@ -1,6 +1,6 @@
 //! `status`: the health of every component, seen from the hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use barque_agent::{AgentClient, KubeAnswer, KubeCall};
 use barque_model::{Cluster, Component, Digest, Host, HostName, NodeState, Role};
@@ -11,7 +11,7 @@ use barque_store::StateDirectory;
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::{Context, EngineError, Events, Sessions, material, prepare};
+use crate::{Context, EngineError, Events, SegmentFinding, SegmentLook, Sessions, Unasked, material, prepare, segment_look};
 
 /// The cluster's state.
 #[derive(Debug, Serialize)]
@@ -25,6 +25,10 @@ pub struct ClusterStatus {
     pub api: ApiStatus,
     /// Balancers that hold the VIP; exactly one is right.
     pub vip_holders: Vec<String>,
+    /// What is wrong on the hosts' network segments; nothing when it was not asked for.
+    pub segment: Vec<SegmentFinding>,
+    /// Hosts from whose segment nobody could be asked.
+    pub unasked: Vec<Unasked>,
     /// etcd members.
     pub etcd: Vec<EtcdStatus>,
     /// Nodes as the API sees them.
@@ -119,40 +123,86 @@ pub struct CertificateStatus {
     pub days_left: i64,
 }
 
+/// Whether `status` asks and listens on the hosts' network segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// It does; that takes 3.5 s, alongside everything else.
+    Yes,
+    /// It does not.
+    No,
+}
+
 /// Asks every host that answers; one that does not is part of the result.
-pub async fn status(context: &Context, events: &Events) -> Result<ClusterStatus, EngineError> {
+pub async fn status(context: &Context, listen: Listen, events: &Events) -> Result<ClusterStatus, EngineError> {
     let state = StateDirectory::open_or_create(&context.state)?;
     let vault = material::open(context, &state)?.ok_or(EngineError::NotDeployed)?;
     let cluster = &context.cluster;
     let (sessions, problems) = Sessions::connect_some(context, &state, events).await?;
     let problems: BTreeMap<HostName, String> = problems.into_iter().map(|problem| (problem.host, problem.message)).collect();
-    let facts = join_all(sessions.agents().iter().map(|(name, agent)| async move { (name.clone(), agent.facts().await.ok()) })).await;
-    let clocks: BTreeMap<&HostName, i64> =
-        facts.iter().filter_map(|(host, facts)| Some((host, facts.as_ref()?.clock_millis.div_euclid(1000)))).collect();
-    let hosts = join_all(cluster.hosts.iter().map(|host| {
-        let clock = clocks.get(&host.name).copied();
-        host_status(host, clock, &sessions, &problems)
-    }))
-    .await;
-    let vip_holders = vip_holders(cluster, &facts);
-    let etcd = etcd_status(cluster, &sessions).await;
-    let nodes = nodes(cluster, &sessions, &vault).await?;
-    let api = api_status(cluster, &sessions, &vault).await;
+    let segment = async {
+        match listen {
+            Listen::Yes => segment_look(context, &state, &sessions).await,
+            Listen::No => Ok(SegmentLook::default()),
+        }
+    };
+    let (segment, seen) = tokio::join!(segment, look(cluster, &sessions, &vault, &problems));
+    let (segment, seen) = (segment?, seen?);
     let mut certificates: Vec<CertificateStatus> = barque_pki::expiry(&vault)?
         .into_iter()
         .map(|expiry| CertificateStatus { days_left: expiry.days_left(jiff::Timestamp::now()), name: expiry.name })
         .collect();
     certificates.sort_by_key(|certificate| certificate.days_left);
     sessions.close().await;
+    let Seen { hosts, api, mut vip_holders, etcd, nodes } = seen;
+    vip_holders.extend(segment.vip_holders);
     let expected_nodes = cluster.hosts.iter().filter(|host| host.is_node()).count();
     let healthy = api.ready
         && hosts.iter().all(HostStatus::is_healthy)
         && (cluster.load_balancer.is_none() || vip_holders.len() == 1)
+        && segment.findings.iter().all(|finding| finding.is_accepted(cluster))
         && etcd.iter().filter(|member| member.leader).count() == 1
         && etcd.iter().filter(|member| member.healthy).count() == cluster.with_role(Role::Etcd).count()
         && nodes.iter().filter(|node| node.ready).count() == expected_nodes
         && certificates.iter().all(|certificate| certificate.days_left >= 0);
-    Ok(ClusterStatus { cluster: cluster.name.to_string(), hosts, api, vip_holders, etcd, nodes, certificates, healthy })
+    Ok(ClusterStatus {
+        cluster: cluster.name.to_string(),
+        hosts,
+        api,
+        vip_holders: vip_holders.into_iter().collect(),
+        segment: segment.findings,
+        unasked: segment.unasked,
+        etcd,
+        nodes,
+        certificates,
+        healthy,
+    })
+}
+
+/// What the hosts and the API say.
+struct Seen {
+    hosts: Vec<HostStatus>,
+    api: ApiStatus,
+    vip_holders: BTreeSet<String>,
+    etcd: Vec<EtcdStatus>,
+    nodes: Vec<NodeState>,
+}
+
+async fn look(cluster: &Cluster, sessions: &Sessions, vault: &Vault, problems: &BTreeMap<HostName, String>) -> Result<Seen, EngineError> {
+    let facts = join_all(sessions.agents().iter().map(|(name, agent)| async move { (name.clone(), agent.facts().await.ok()) })).await;
+    let clocks: BTreeMap<&HostName, i64> =
+        facts.iter().filter_map(|(host, facts)| Some((host, facts.as_ref()?.clock_millis.div_euclid(1000)))).collect();
+    let hosts = join_all(cluster.hosts.iter().map(|host| {
+        let clock = clocks.get(&host.name).copied();
+        host_status(host, clock, sessions, problems)
+    }))
+    .await;
+    Ok(Seen {
+        hosts,
+        vip_holders: vip_holders(cluster, &facts),
+        etcd: etcd_status(cluster, sessions).await,
+        nodes: nodes(cluster, sessions, vault).await?,
+        api: api_status(cluster, sessions, vault).await,
+    })
 }
 
 impl HostStatus {
@@ -237,8 +287,8 @@ fn component_status(component: Component, observed: Observed) -> ComponentStatus
     }
 }
 
-fn vip_holders(cluster: &Cluster, facts: &[(HostName, Option<HostFacts>)]) -> Vec<String> {
-    let Some(balancer) = &cluster.load_balancer else { return Vec::new() };
+fn vip_holders(cluster: &Cluster, facts: &[(HostName, Option<HostFacts>)]) -> BTreeSet<String> {
+    let Some(balancer) = &cluster.load_balancer else { return BTreeSet::new() };
     let holds = |facts: &HostFacts| facts.addresses.iter().any(|found| found.address == balancer.vip);
     facts.iter().filter(|(_, facts)| facts.as_ref().is_some_and(holds)).map(|(host, _)| host.to_string()).collect()
 }

@@ -49,6 +49,13 @@ impl Survey {
     pub(crate) fn in_force(&self) -> BTreeSet<&RunId> {
         self.hosts.values().flat_map(|runs| &runs.runs).filter(|known| is_in_force(known)).map(|known| &known.run).collect()
     }
+
+    /// The same without those that hosts made themselves. What the dead-man switch took back comes again only by its name, or by the
+    /// verb that made it: it may cut the operator off.
+    pub(crate) fn of_operators(&self) -> BTreeSet<&RunId> {
+        let by_hosts = |run: &RunId| self.of(run).any(|(_, known)| known.reason.is_some());
+        self.in_force().into_iter().filter(|run| !by_hosts(run)).collect()
+    }
 }
 
 /// Whether the run changed something (or may have) and no later one took it back.
@@ -63,8 +70,14 @@ mod tests {
 
     #[test]
     fn a_run_is_in_force_as_long_as_one_host_has_it() {
-        let run =
-            |text: &str, changed, open, taken_back| HostRun { run: text.parse().unwrap(), changed, open, restores: false, taken_back };
+        let run = |text: &str, changed, open, taken_back| HostRun {
+            run: text.parse().unwrap(),
+            changed,
+            open,
+            restores: false,
+            taken_back,
+            reason: None,
+        };
         let host = |runs| HostRuns { runs, ..HostRuns::default() };
         let (first, second, third) = ("20261125T010000Z-0001", "20261125T020000Z-0002", "20261125T030000Z-0003");
         let m1 = host(vec![run(first, 3, 0, false), run(second, 1, 0, true), run(third, 0, 0, false)]);

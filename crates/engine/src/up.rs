@@ -14,6 +14,7 @@ use futures::future::join_all;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::bundle_check;
 use crate::execute::execute;
 use crate::frame::{Ended, Frame};
 use crate::prepare::{Wishes, prepare};
@@ -113,7 +114,7 @@ async fn run_up(
     events: &Events,
     interrupt: watch::Receiver<bool>,
 ) -> Result<(UpReport, Ended), EngineError> {
-    let bundle = Arc::new(Bundle::open(&context.options.bundle)?);
+    let bundle = bundle_check::open(context)?;
     let (vault, issued) = material::ensure(context, &frame.state, jiff::Timestamp::now())?;
     if !issued.is_empty() {
         events.send(EventKind::Note { text: format!("issued {} certificates and keys", issued.len()) });
@@ -137,7 +138,10 @@ async fn run_connected(
     sessions: &Sessions,
 ) -> Result<(UpReport, Ended), EngineError> {
     frame.lock_hosts(context, sessions).await?;
-    let prepared = prepare(context, sessions, vault, bundle, wishes).await?;
+    let mut prepared = prepare(context, sessions, vault, bundle, wishes).await?;
+    if !prepared.obstacles.is_empty() {
+        return Err(EngineError::Segment(std::mem::take(&mut prepared.obstacles)));
+    }
     if let Some(saved) = saved {
         let moved = barque_plan::moved(saved, &prepared.saved);
         if !moved.is_empty() {

@@ -8,17 +8,24 @@ use crate::context::HostContext;
 
 /// Free space for `path`, or for the nearest parent of it that exists. All zero when it cannot be told.
 pub fn disk_space(context: &HostContext, path: &str) -> DiskSpace {
+    let existing = nearest(context, path);
+    let free_bytes = rustix::fs::statvfs(&existing).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    DiskSpace { path: path.to_owned(), mount: mount_point(&existing), free_bytes }
+}
+
+/// `path`, or the nearest parent of it that exists.
+pub(crate) fn nearest(context: &HostContext, path: &str) -> PathBuf {
     let mut existing = context.path(path);
     while !existing.exists() {
         if !existing.pop() {
             break;
         }
     }
-    let free_bytes = rustix::fs::statvfs(&existing).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    DiskSpace { path: path.to_owned(), mount: mount_point(&existing), free_bytes }
+    existing
 }
 
-fn mount_point(path: &Path) -> String {
+/// The mount point of the file system that `path` is on.
+pub(crate) fn mount_point(path: &Path) -> String {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let table = fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);

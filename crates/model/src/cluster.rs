@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterName, Component, Host, HostName, Network, Role, Version};
+use crate::{AcceptedCheck, ClusterName, Component, Firewall, Host, HostName, Network, Role, Version};
 
 /// Extra flags, component by component: flag name without dashes, to its value.
 pub type ExtraArgs = BTreeMap<Component, BTreeMap<String, String>>;
@@ -33,6 +33,10 @@ pub struct Cluster {
     pub extra_args: ExtraArgs,
     /// Log rotation.
     pub logs: LogRotation,
+    /// Findings of checks that are known and accepted.
+    pub accepted_checks: Vec<AcceptedCheck>,
+    /// Packet filters.
+    pub firewall: Firewall,
 }
 
 impl Cluster {
@@ -75,12 +79,24 @@ pub struct LoadBalancer {
     pub interface: Option<String>,
     /// VRRP virtual router identifier.
     pub vrid: Vrid,
+    /// Where that number comes from.
+    pub vrid_origin: VridOrigin,
     /// haproxy's port, 6443 by default.
     pub port: u16,
 }
 
-/// VRRP virtual router identifier, 1 to 255 (RFC 5798, section 5.2.3), resolved: `auto` has been turned into a number.
+/// Where a VRRP virtual router identifier comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VridOrigin {
+    /// The cluster file names it.
+    Written,
+    /// The file says `auto`: the number is the one to start at, and who speaks on the segment decides whether it is taken.
+    Automatic,
+}
+
+/// VRRP virtual router identifier, 1 to 255 (RFC 5798, section 5.2.3), resolved: `auto` has been turned into a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Vrid(pub u8);
 
 /// Container runtime settings.

@@ -2,10 +2,12 @@
 //!
 //! Nothing here does IO, and nothing here is optional that a later layer would have to guess.
 
+mod check;
 mod cluster;
 mod component;
 mod digest;
 mod file;
+mod firewall;
 mod host;
 mod marker;
 mod name;
@@ -15,10 +17,12 @@ mod release;
 mod secret;
 mod version;
 
-pub use cluster::{Cluster, ExtraArgs, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Runtime, SubjectName, Vrid};
+pub use check::{AcceptedCheck, CheckId, Severity, UnknownCheck};
+pub use cluster::{Cluster, ExtraArgs, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Runtime, SubjectName, Vrid, VridOrigin};
 pub use component::{Component, Role};
 pub use digest::{Digest, InvalidDigest};
 pub use file::{HostFile, Owner, RUN_MARKER};
+pub use firewall::{ExtraFlow, ExtraSource, Firewall, FirewallBackend, TransportProtocol};
 pub use host::{Host, JumpHost, Ssh, Sudo, Taint, TaintEffect, TransportKind};
 pub use marker::{as_rendered, find_run};
 pub use name::{ClusterName, HostName, InvalidName, RunId};

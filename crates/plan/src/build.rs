@@ -197,7 +197,7 @@ fn blob_name(resource: &Resource, digest: &Digest) -> String {
     }
 }
 
-fn title(resource: &Resource, found: &Difference) -> String {
+pub(crate) fn title(resource: &Resource, found: &Difference) -> String {
     match resource {
         Resource::Unit(unit) => format!("{} {}", found.change.verb(), unit.name),
         Resource::Directory(directory) => format!("{} {}", found.change.verb(), directory.path),

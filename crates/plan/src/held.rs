@@ -5,6 +5,7 @@ use std::fmt;
 use barque_model::{HostName, ObjectDifference, RunId};
 
 use crate::build::PlanInputs;
+use crate::firewall::is_of_firewall;
 use crate::{LedgerEntry, Observed, Resource, ResourceId, difference};
 
 /// A resource that is left alone because somebody changed it.
@@ -38,7 +39,8 @@ pub fn held(inputs: &PlanInputs<'_>) -> Vec<Held> {
     let mut found = Vec::new();
     for host in &inputs.cluster.hosts {
         let Some(entries) = inputs.ledger.get(&host.name) else { continue };
-        for entry in entries {
+        // What `up` does not write, it cannot overwrite.
+        for entry in entries.iter().filter(|entry| !is_of_firewall(&entry.resource)) {
             let id = entry.id();
             if is_foreign(inputs, &host.name, entry, &id) {
                 found.push(Held { host: host.name.clone(), resource: id, run: entry.run.clone() });

@@ -7,6 +7,7 @@ use barque_model::{Component, HostName, RunId};
 
 use crate::build::PlanInputs;
 use crate::desired::stage_of;
+use crate::firewall::is_of_firewall;
 use crate::graph::{Graph, Key};
 use crate::inputs::inputs_of;
 use crate::{Action, LedgerEntry, Observed, Resource, ResourceId};
@@ -24,7 +25,8 @@ pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &B
         let seen = inputs.observed.get(host).and_then(|seen| seen.resources.get(&id));
         let is_gone = entry.original.is_absent() && is_gone(seen);
         let is_removable = matches!(entry.resource, Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_));
-        is_removable && !is_gone && !wanted.contains(&id) && !held.contains(&(host.clone(), id))
+        // A packet filter is applied and removed by verbs of its own.
+        is_removable && !is_of_firewall(&entry.resource) && !is_gone && !wanted.contains(&id) && !held.contains(&(host.clone(), id))
     };
     entries.iter().filter(unwanted).collect()
 }

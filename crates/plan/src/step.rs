@@ -121,6 +121,16 @@ pub enum Action {
         /// The state of before this run is restored.
         before: RunId,
     },
+    /// Arms the host's dead-man switch: what this run changes there from now on is taken back unless it is confirmed in time.
+    Arm {
+        /// Seconds within which it must be confirmed.
+        seconds: u32,
+    },
+    /// Connects to every host anew, as an operator would, and then confirms what was changed there.
+    Confirm {
+        /// The hosts, each armed before.
+        hosts: Vec<HostName>,
+    },
     /// Waits until something holds in the cluster.
     ClusterGate {
         /// What.

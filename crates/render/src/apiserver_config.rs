@@ -17,7 +17,7 @@ pub(crate) fn files() -> Vec<HostFile> {
 }
 
 /// Anonymous requests on the three health paths only, which haproxy checks; all else needs credentials.
-fn authentication() -> serde_json::Value {
+pub(crate) fn authentication() -> serde_json::Value {
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AuthenticationConfiguration",
@@ -29,7 +29,7 @@ fn authentication() -> serde_json::Value {
 }
 
 /// PodSecurity: `baseline` is enforced, what `restricted` would refuse is logged and warned of. A namespace's own labels override this.
-fn admission() -> serde_json::Value {
+pub(crate) fn admission() -> serde_json::Value {
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AdmissionConfiguration",
@@ -51,7 +51,7 @@ fn admission() -> serde_json::Value {
 
 /// First match wins. Noise is dropped, secret contents are never logged, changes of rights and what people run inside pods are logged with
 /// their request, other changes with their metadata.
-fn audit_policy() -> serde_json::Value {
+pub(crate) fn audit_policy() -> serde_json::Value {
     let core = |resources: &[&str]| json!({"group": "", "resources": resources});
     json!({
         "apiVersion": "audit.k8s.io/v1",

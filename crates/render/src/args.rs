@@ -42,9 +42,9 @@ impl Args {
         self
     }
 
-    #[cfg(test)]
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
+    /// Names and values in order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// The environment file: `ARGS`, one flag per line.

@@ -13,10 +13,14 @@ use crate::unit::{Sandbox, Service};
 
 const CONFIG: &str = "/etc/containerd/config.toml";
 
-pub(crate) fn files(cluster: &Cluster, release: &Release, host: &Host) -> Vec<HostFile> {
+pub(crate) fn args(cluster: &Cluster) -> Args {
     let mut args = Args::new();
     args.set("config", CONFIG);
-    let environment = args.merged(cluster, Component::Containerd).environment_file("ARGS");
+    args.merged(cluster, Component::Containerd)
+}
+
+pub(crate) fn files(cluster: &Cluster, release: &Release, host: &Host) -> Vec<HostFile> {
+    let environment = args(cluster).environment_file("ARGS");
     let mut lines = vec![
         // Not modules-load.d: that fails at boot on kernels with these built in and no module tree. A failure here is of no consequence.
         format!("ExecStartPre=-/sbin/modprobe -abq {}", kernel_modules(cluster, host).join(" ")),

@@ -10,7 +10,7 @@ use crate::paths::{CNI_CONFIG, KUBERNETES};
 use crate::unit::{Sandbox, Service};
 use crate::yaml::json;
 
-const NET_CONF: &str = "/etc/kube-flannel/net-conf.json";
+pub(crate) const NET_CONF: &str = "/etc/kube-flannel/net-conf.json";
 
 /// Bytes that flannel takes off the configured MTU for the VXLAN header (pkg/backend/vxlan/vxlan_network.go).
 const VXLAN_OVERHEAD: u16 = 50;
@@ -31,7 +31,7 @@ pub(crate) fn args(cluster: &Cluster, host: &Host) -> Args {
     args.merged(cluster, Component::Flanneld)
 }
 
-fn net_conf(cluster: &Cluster) -> Value {
+pub(crate) fn net_conf(cluster: &Cluster) -> Value {
     let network = &cluster.network;
     let mut backend = json!({"Type": network.flannel_backend.as_str()});
     if network.flannel_backend == FlannelBackend::Vxlan {

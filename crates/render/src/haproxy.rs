@@ -12,13 +12,23 @@ use crate::paths::{API_PORT, CA};
 /// The backend's name; barque drains `masters/HOST` through the admin socket before it restarts that master.
 const BACKEND: &str = "masters";
 
+/// haproxy's only flag of barque's, which has one dash and no `=`: Debian's unit would set it itself if this file did not.
+const MASTER_SOCKET: (&str, &str) = ("S", "/run/haproxy-master.sock");
+
+/// Flags as `explain` shows them.
+pub(crate) fn args(cluster: &Cluster) -> Args {
+    let mut args = Args::new();
+    args.set(MASTER_SOCKET.0, MASTER_SOCKET.1);
+    args.merged(cluster, Component::Haproxy)
+}
+
 pub(crate) fn files(cluster: &Cluster) -> Vec<HostFile> {
     let Some(balancer) = &cluster.load_balancer else {
         return Vec::new();
     };
-    // `-S` gives Debian's unit its master socket; the unit would set it itself if this file did not.
+    let (flag, socket) = MASTER_SOCKET;
     let mut environment = Args::new().merged(cluster, Component::Haproxy).environment_file("EXTRAOPTS");
-    environment = environment.replacen("EXTRAOPTS=\"", "EXTRAOPTS=\"-S /run/haproxy-master.sock ", 1).replace(" \"\n", "\"\n");
+    environment = environment.replacen("EXTRAOPTS=\"", &format!("EXTRAOPTS=\"-{flag} {socket} "), 1).replace(" \"\n", "\"\n");
     let drop_in = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nEnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
     let bind = if balancer.vip.is_ipv6() { format!("[::]:{} v4v6", balancer.port) } else { format!("*:{}", balancer.port) };
     vec![

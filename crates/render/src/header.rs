@@ -2,6 +2,9 @@
 
 use barque_model::RUN_MARKER;
 
+/// How the header begins, as a comment with `#`.
+pub(crate) const OPENING: &str = "# Managed by barque";
+
 /// Puts the header, as a comment with `#`, before `body`.
 pub(crate) fn managed(body: &str) -> String {
     format!("{}{body}", line("#"))

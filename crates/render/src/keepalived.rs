@@ -1,13 +1,16 @@
 //! keepalived: one balancer at a time holds the VIP.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use barque_model::{Cluster, Component, Host, HostFile};
+use barque_model::{Cluster, Component, Host, HostFile, Vrid};
 
 use crate::args::Args;
 use crate::component::RenderFacts;
-use crate::header::managed;
+use crate::header::{OPENING, managed};
 
+/// keepalived's configuration.
+pub const KEEPALIVED_FILE: &str = "/etc/keepalived/keepalived.conf";
 const CHECK: &str = "/etc/keepalived/check-haproxy";
 
 /// Priority of the first balancer; each further one has one less. With it the VIP moves 3 x `advert_int` + (256 - priority) / 256 seconds
@@ -22,10 +25,31 @@ pub(crate) fn files(cluster: &Cluster, host: &Host, facts: &RenderFacts) -> Vec<
     let drop_in = "[Unit]\nStartLimitIntervalSec=0\nWants=haproxy.service\nAfter=haproxy.service\n\n[Service]\nEnvironmentFile=/etc/keepalived/keepalived.env\nRestart=always\nRestartSec=1\n";
     vec![
         HostFile::public("/etc/keepalived/keepalived.env", environment),
-        HostFile::public("/etc/keepalived/keepalived.conf", managed(&config(cluster, host, balancer, facts))).with_mode(0o600),
+        HostFile::public(KEEPALIVED_FILE, managed(&config(cluster, host, balancer, facts))).with_mode(0o600),
         HostFile::public(CHECK, format!("#!/bin/sh\n{}", managed(&check(balancer.port)))).with_mode(0o755),
         HostFile::public("/etc/systemd/system/keepalived.service.d/10-barque.conf", managed(drop_in)),
     ]
+}
+
+/// What a balancer has been told to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeployedBalancer {
+    /// The VIP.
+    pub vip: IpAddr,
+    /// Its virtual router.
+    pub vrid: Vrid,
+}
+
+/// Reads a configuration that barque wrote, of this or an earlier version. `None` when somebody else wrote it.
+pub fn deployed_balancer(text: &str) -> Option<DeployedBalancer> {
+    if !text.starts_with(OPENING) {
+        return None;
+    }
+    let mut words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let vrid = words.by_ref().find(|words| words.first() == Some(&"virtual_router_id"))?.get(1)?.parse().ok()?;
+    words.by_ref().find(|words| words.first() == Some(&"virtual_ipaddress"))?;
+    let (vip, _prefix) = words.next()?.first()?.split_once('/')?;
+    Some(DeployedBalancer { vip: vip.parse().ok()?, vrid: Vrid(vrid) })
 }
 
 /// Needs sh and grep only: haproxy's master process is alive, and somebody listens on the API's port.
@@ -96,4 +120,23 @@ vrrp_instance kubernetes-api {{
         vrid = balancer.vrid.0,
         vip = balancer.vip,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let cluster = testing::cluster();
+        let host = cluster.running(Component::Keepalived).next().unwrap();
+        let balancer = cluster.load_balancer.as_ref().unwrap();
+        let text = managed(&config(&cluster, host, balancer, &RenderFacts::default()));
+        assert_eq!(deployed_balancer(&text), Some(DeployedBalancer { vip: balancer.vip, vrid: balancer.vrid }));
+        assert_eq!(deployed_balancer(text.trim_start_matches('#')), None);
+        assert_eq!(deployed_balancer(""), None);
+        assert_eq!(deployed_balancer(OPENING), None);
+    }
 }

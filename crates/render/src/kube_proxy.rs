@@ -8,7 +8,7 @@ use crate::paths::KUBERNETES;
 use crate::unit::{Sandbox, Service};
 use crate::yaml::document;
 
-const CONFIG: &str = "/etc/kubernetes/kube-proxy.yaml";
+pub(crate) const CONFIG: &str = "/etc/kubernetes/kube-proxy.yaml";
 
 pub(crate) fn args(cluster: &Cluster) -> Args {
     let mut args = Args::new();

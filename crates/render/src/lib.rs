@@ -19,6 +19,7 @@ mod kubelet;
 mod needs;
 mod objects;
 mod paths;
+mod settings;
 mod unit;
 mod watchdog;
 mod yaml;
@@ -30,6 +31,8 @@ mod tests;
 
 pub use component::{RenderFacts, component_files};
 pub use host::{directories, host_files, kernel_modules, sysctls};
+pub use keepalived::{DeployedBalancer, KEEPALIVED_FILE, deployed_balancer};
 pub use needs::{BinaryNeed, ImageNeed, binaries, images, packages};
 pub use objects::{Objects, objects};
+pub use settings::{Setting, dns_settings, settings};
 pub use watchdog::{WATCHDOG_ATTEMPTS, WATCHDOG_FILES, WATCHDOG_STATE, WATCHDOG_TIMER, WATCHDOG_WINDOW_SECONDS};

@@ -24,6 +24,8 @@ pub struct ImageNeed {
     pub artifact: String,
     /// Its version, without a leading `v`.
     pub version: String,
+    /// What needs it, for people.
+    pub needed_by: &'static str,
 }
 
 /// Programs of `host`, by role, each once.
@@ -81,8 +83,18 @@ pub fn packages(_cluster: &Cluster, host: &Host) -> Vec<&'static str> {
 /// Images that every node gets before its first pod: no registry is asked for them.
 pub fn images(release: &Release) -> Vec<ImageNeed> {
     vec![
-        ImageNeed { reference: pause_reference(release), artifact: "pause".into(), version: release.pause.to_string() },
-        ImageNeed { reference: coredns_reference(release), artifact: "coredns".into(), version: release.coredns.to_string() },
+        ImageNeed {
+            reference: pause_reference(release),
+            artifact: "pause".into(),
+            version: release.pause.to_string(),
+            needed_by: "every pod",
+        },
+        ImageNeed {
+            reference: coredns_reference(release),
+            artifact: "coredns".into(),
+            version: release.coredns.to_string(),
+            needed_by: "CoreDNS",
+        },
     ]
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use barque_model::{
-    Cluster, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Release, Role, Runtime,
-    Ssh, Sudo, TransportKind, Vrid,
+    Cluster, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Release, Role,
+    Runtime, Ssh, Sudo, TransportKind, Vrid, VridOrigin,
 };
 
 pub(crate) fn release() -> Release {
@@ -55,7 +55,13 @@ pub(crate) fn cluster() -> Cluster {
             mtu: None,
             kube_proxy_mode: KubeProxyMode::Nftables,
         },
-        load_balancer: Some(LoadBalancer { vip: "10.77.0.10".parse().unwrap(), interface: None, vrid: Vrid(51), port: 6443 }),
+        load_balancer: Some(LoadBalancer {
+            vip: "10.77.0.10".parse().unwrap(),
+            interface: None,
+            vrid: Vrid(51),
+            vrid_origin: VridOrigin::Written,
+            port: 6443,
+        }),
         runtime: Runtime {
             data_directory: "/var/lib/containerd".into(),
             restrict_oom_score_adj: false,
@@ -80,5 +86,7 @@ pub(crate) fn cluster() -> Cluster {
             audit_max_backups: 10,
             audit_max_size_mb: 100,
         },
+        accepted_checks: Vec::new(),
+        firewall: Firewall::default(),
     }
 }

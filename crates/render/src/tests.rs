@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use barque_catalog::EntryKind;
 use barque_model::{Cluster, Component, FlannelBackend, Host, HostFile, KubeProxyMode, RUN_MARKER, Role, Taint, TaintEffect};
 use serde_json::Value;
 
@@ -204,69 +203,6 @@ fn one_master_neither_waits_nor_sends_clients_away() {
     let flags = crate::apiserver::args(&cluster, host(&cluster, "m1")).environment_file("ARGS");
     assert!(flags.contains("--shutdown-delay-duration=0s") && !flags.contains("goaway"), "{flags}");
     assert!(flags.contains("--etcd-servers=https://10.77.0.21:2379 "), "{flags}");
-}
-
-/// Paths of all scalar leaves; list positions are left out.
-fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (key, item) in map {
-                let deeper = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                leaves(item, &deeper, found);
-            }
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => items.iter().for_each(|item| leaves(item, path, found)),
-        _ => {
-            found.insert(path.to_owned());
-        }
-    }
-}
-
-#[test]
-fn the_catalog_explains_every_flag_and_field() {
-    let cluster = cluster();
-    let master = host(&cluster, "m1");
-    let flags = [
-        (Component::Etcd, crate::etcd::args(&cluster, master)),
-        (Component::KubeApiserver, crate::apiserver::args(&cluster, master)),
-        (Component::KubeControllerManager, crate::control::controller_manager_args(&cluster)),
-        (Component::KubeScheduler, crate::control::scheduler_args(&cluster)),
-        (Component::Kubelet, crate::kubelet::args(&cluster, master)),
-        (Component::KubeProxy, crate::kube_proxy::args(&cluster)),
-        (Component::Flanneld, crate::flannel::args(&cluster, master)),
-    ];
-    let mut unexplained = Vec::new();
-    let mut expected: BTreeSet<(Component, EntryKind, String)> = BTreeSet::new();
-    for (component, args) in &flags {
-        expected.extend(args.names().into_iter().map(|name| (*component, EntryKind::Flag, name.to_owned())));
-    }
-    let configs = [
-        (Component::KubeScheduler, crate::control::scheduler_config(), vec![]),
-        (Component::Kubelet, crate::kubelet::config(&cluster, master), vec!["systemReserved", "evictionHard", "registerWithTaints"]),
-        (Component::KubeProxy, crate::kube_proxy::config(&cluster, master), vec![]),
-    ];
-    for (component, config, maps) in &configs {
-        let mut found = BTreeSet::new();
-        leaves(config, "", &mut found);
-        for path in found.iter().filter(|path| !matches!(path.as_str(), "apiVersion" | "kind")) {
-            let path = maps.iter().find(|map| path.starts_with(&format!("{map}."))).map_or(path.as_str(), |map| *map);
-            expected.insert((*component, EntryKind::Field, path.to_owned()));
-        }
-    }
-    for (component, kind, name) in &expected {
-        if barque_catalog::entry(*component, *kind, name).is_none() {
-            unexplained.push(format!("{component} {kind:?} {name}"));
-        }
-    }
-    let mut unused = Vec::new();
-    for (component, _) in &flags {
-        for entry in barque_catalog::component_entries(*component) {
-            if !expected.contains(&(*component, entry.kind, entry.name.clone())) {
-                unused.push(format!("{component} {:?} {}", entry.kind, entry.name));
-            }
-        }
-    }
-    assert!(unexplained.is_empty() && unused.is_empty(), "without entry: {unexplained:#?}\nentry without use: {unused:#?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use barque_model::{ClusterName, Digest, LoadBalancer, Role, Vrid};
+use barque_model::{ClusterName, Digest, LoadBalancer, Role, Vrid, VridOrigin};
 
 use crate::field::Field;
 use crate::file_settings::{Balancer, VridText};
@@ -49,7 +49,8 @@ pub(crate) fn resolve(section: Located<Balancer>, cluster: Option<&ClusterName>,
             Some(name) => Some(name?),
             None => None,
         };
-        Some(LoadBalancer { vip: IpAddr::V4(vip?.value), interface, vrid: vrid?, port: port?.value })
+        let (vrid, vrid_origin) = vrid?;
+        Some(LoadBalancer { vip: IpAddr::V4(vip?.value), interface, vrid, vrid_origin, port: port?.value })
     };
     BalancerDraft { vip, port, finished: finish() }
 }
@@ -118,14 +119,14 @@ fn vrid(
     cluster: Option<&ClusterName>,
     vip: Option<Located<Ipv4Addr>>,
     report: &mut Report,
-) -> Option<Vrid> {
+) -> Option<(Vrid, VridOrigin)> {
     let text = field.located(parent)?;
     let written = &text.value.0.0;
     if written == "auto" {
-        return Some(automatic(cluster?, vip?.value));
+        return Some((automatic(cluster?, vip?.value), VridOrigin::Automatic));
     }
     match written.parse::<u8>() {
-        Ok(number) if number > 0 => Some(Vrid(number)),
+        Ok(number) if number > 0 => Some((Vrid(number), VridOrigin::Written)),
         _ => {
             report.error(text.place, format!("`{written}` is not a VRRP router identifier"), "write `auto` or a number from 1 to 255");
             None
@@ -133,7 +134,8 @@ fn vrid(
     }
 }
 
-/// A number that stays the same for a cluster, and seldom is that of a neighbour: a hash into 1 to 255.
+/// A number that stays the same for a cluster, and seldom is that of a neighbour: a hash into 1 to 255. The first one to try: what is
+/// heard on the segment may take it further.
 fn automatic(cluster: &ClusterName, vip: Ipv4Addr) -> Vrid {
     let hash = Digest::of(format!("{cluster} {vip}").as_bytes()).short();
     let number = u64::from_str_radix(&hash, 16).unwrap_or_default() % 255 + 1;

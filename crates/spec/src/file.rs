@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::field::{Field, Text};
+use crate::file_checks::Checks;
+use crate::file_firewall::FirewallEntry;
 use crate::file_host::{HostEntry, SshDefaults};
 use crate::file_settings::{Balancer, KubeletEntry, Logs, NetworkEntry, RuntimeEntry};
 
@@ -83,6 +85,12 @@ pub(crate) struct Spec {
     /// How large logs may grow.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub(crate) logs: Field<Logs>,
+    /// Checks of hosts.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub(crate) checks: Field<Checks>,
+    /// Packet filters of the hosts. `barque firewall table` shows what the cluster needs; no host is changed before `barque firewall apply`.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub(crate) firewall: Field<FirewallEntry>,
 }
 
 /// Kubernetes itself.

@@ -100,7 +100,7 @@ pub(crate) struct Balancer {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(extend("x-default" = "the interface that has the host's address"))]
     pub(crate) interface: Field<String>,
-    /// VRRP virtual router identifier: `auto` or 1 to 255. No other VRRP pair on the segment may use the same; `auto` derives it from the cluster's name and VIP.
+    /// VRRP virtual router identifier: `auto` or 1 to 255. No other VRRP pair on the segment may use the same; `auto` begins at a number made from the cluster's name and VIP, takes the first that nobody on the segment speaks, and keeps it.
     #[serde(default = "auto")]
     pub(crate) vrid: Field<VridText>,
     /// Port of the API on the VIP. Must not be 6443 on a balancer that is also a master.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use barque_model::{Network, PortRange};
+use barque_model::{FlannelBackend, Network, PortRange, Role};
+use barque_network::{Fault, Finding, NetworkInput, Occupant, Occupied, PodRange, Severity, USUAL_LINK_MTU, work_out};
 use ipnet::Ipv4Net;
 
 use crate::field::{Field, Text};
@@ -12,14 +13,10 @@ use crate::hosts::Draft;
 use crate::report::{Located, Place, Report};
 use crate::{cidr, labels, ports};
 
-/// A node's block may be at most this much longer than the pod range's prefix (kube-controller-manager refuses more).
-const MAX_BLOCK_BITS: u8 = 16;
-/// Shortest prefix of the service range that kube-apiserver accepts.
-const MIN_SERVICE_PREFIX: u8 = 12;
-/// Longest prefix of the service range in which the tenth address (DNS) still is a host address.
-const MAX_SERVICE_PREFIX: u8 = 28;
-/// Addresses of a block that no pod gets: network, broadcast and the bridge's own.
-const RESERVED_PER_BLOCK: u32 = 3;
+/// A host whose name could not be read.
+const UNNAMED: &str = "unnamed";
+/// Prefixes of a node's block that the schema takes.
+const NODE_PREFIXES: std::ops::RangeInclusive<u8> = 9..=28;
 
 /// Understands `spec.network` and checks it against hosts, VIP and ports.
 pub(crate) fn resolve(
@@ -34,25 +31,8 @@ pub(crate) fn resolve(
     let explicit = entry.service_cidr.place.or(entry.pod_cidr.place).unwrap_or(place);
     let pods = entry.pod_cidr.located(place).and_then(|text| range(&text, report));
     let services = entry.service_cidr.located(place).and_then(|text| range(&text, report));
-    for (range, name) in [(pods, "pod"), (services, "service")] {
-        if let Some(range) = range {
-            check_usable(range, name, report);
-            check_hosts(range.value, name, hosts, vip, report);
-        }
-    }
-    if let (Some(pods), Some(services)) = (pods, services)
-        && cidr::overlap(pods.value, services.value)
-    {
-        let message = format!("the pod range {} and the service range {} overlap", pods.value, services.value);
-        report.error(explicit, message, "choose two ranges that share no address, such as 10.244.0.0/16 and 10.96.0.0/16");
-    }
-    if let Some(services) = services {
-        check_service_prefix(services, report);
-    }
     let node_prefix = entry.node_prefix.located(place);
-    if let (Some(pods), Some(prefix)) = (pods, node_prefix) {
-        check_blocks(pods.value, prefix, hosts, max_pods, report);
-    }
+    Ranges { pods, services, node_prefix, explicit, hosts, vip, max_pods }.check(report);
     let node_ports = node_ports(entry.node_ports, place, hosts, balancer_port, report);
     let dns_domain = entry.dns_domain.located(place).and_then(|domain| dns_domain(domain, report));
     let flannel = entry.flannel.section(place)?.value;
@@ -78,71 +58,92 @@ fn range(text: &Located<String>, report: &mut Report) -> Option<Located<Ipv4Net>
     }
 }
 
-/// Ranges that no pod or service can be reached in (RFC 6890).
-fn check_usable(range: Located<Ipv4Net>, name: &str, report: &mut Report) {
-    let special = [
-        (Ipv4Addr::UNSPECIFIED, 8, "this network"),
-        (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
-        (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local"),
-        (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and reserved"),
-    ];
-    for (address, prefix, meaning) in special {
-        if Ipv4Net::new(address, prefix).is_ok_and(|other| cidr::overlap(range.value, other)) {
-            let message = format!("the {name} range {} contains addresses of {address}/{prefix} ({meaning})", range.value);
-            report.error(range.place, message, "choose a private range (RFC 1918), such as 10.244.0.0/16");
+/// The ranges as far as they could be understood, and what is around them.
+struct Ranges<'a> {
+    pods: Option<Located<Ipv4Net>>,
+    services: Option<Located<Ipv4Net>>,
+    node_prefix: Option<Located<u8>>,
+    /// The place of a range that the file names, when one of the two is a default.
+    explicit: Place,
+    hosts: &'a [Draft],
+    vip: Option<Located<Ipv4Addr>>,
+    max_pods: Option<u32>,
+}
+
+impl Ranges<'_> {
+    /// Works the plan out and reports its faults, each at its place.
+    fn check(&self, report: &mut Report) {
+        for finding in work_out(&self.input()).findings {
+            let Some(place) = self.place(&finding.fault) else { continue };
+            let Finding { severity, message, hint, .. } = Finding::from(within_schema(finding.fault));
+            match severity {
+                Severity::Error => report.error(place, message, hint),
+                Severity::Warning => report.warn(place, message, hint),
+            }
+        }
+    }
+
+    fn input(&self) -> NetworkInput {
+        let block = |pods: Located<Ipv4Net>| self.prefix().map_or(pods.value.prefix_len(), |prefix| prefix.value);
+        let pods = self.pods.map(|pods| PodRange { range: pods.value.into(), node_prefix: block(pods) });
+        let hosts = self.hosts.iter().filter_map(|host| {
+            let name = host.name.as_ref().map_or_else(|| UNNAMED.parse().ok(), |name| Some(name.value.clone()));
+            Some(Occupied::address(host.address?.value.into(), Occupant::Host { host: name? }))
+        });
+        let nodes = self.hosts.iter().filter(|host| host.has(Role::Master) || host.has(Role::Node)).count();
+        NetworkInput {
+            pods: pods.into_iter().collect(),
+            services: self.services.iter().map(|services| services.value.into()).collect(),
+            // Ports have rules of their own, and the MTU of the hosts' link is not known from the file.
+            node_ports: PortRange { first: 30000, last: 32767 },
+            backend: FlannelBackend::HostGw,
+            pod_mtu: None,
+            link_mtu: USUAL_LINK_MTU,
+            max_pods: self.max_pods.unwrap_or_default(),
+            nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
+            occupied: hosts.chain(self.vip.map(|vip| Occupied::address(vip.value.into(), Occupant::Vip))).collect(),
+        }
+    }
+
+    /// The prefix, unless the schema has refused it.
+    fn prefix(&self) -> Option<Located<u8>> {
+        self.node_prefix.filter(|prefix| NODE_PREFIXES.contains(&prefix.value))
+    }
+
+    /// Where a fault is reported; `None` for what follows from another fault only.
+    fn place(&self, fault: &Fault) -> Option<Place> {
+        match fault {
+            Fault::Collision { sides, .. } => match &sides.other.occupant {
+                Occupant::Host { host } => {
+                    let named = |draft: &&Draft| draft.name.as_ref().is_none_or(|name| name.value == *host);
+                    let on_it = |draft: &&Draft| draft.address.as_ref().is_some_and(|address| sides.other.network.addr() == address.value);
+                    self.hosts.iter().filter(named).find(on_it)?.address.as_ref().map(|address| address.place)
+                }
+                Occupant::Vip => self.vip.as_ref().map(|vip| vip.place),
+                Occupant::Pods | Occupant::Services => Some(self.explicit),
+                _ if sides.chosen.occupant == Occupant::Pods => self.pods.map(|pods| pods.place),
+                _ => self.services.map(|services| services.place),
+            },
+            Fault::Blocks { .. } | Fault::TooFewBlocks { .. } | Fault::SmallBlocks { .. } => self.prefix().map(|prefix| prefix.place),
+            Fault::ServicePrefix { .. } => self.services.map(|services| services.place),
+            Fault::Families { .. }
+            | Fault::FamiliesDiffer { .. }
+            | Fault::NodePortTaken { .. }
+            | Fault::NodePortsEphemeral { .. }
+            | Fault::Mtu { .. }
+            | Fault::Ipv6 => None,
         }
     }
 }
 
-fn check_hosts(range: Ipv4Net, name: &str, hosts: &[Draft], vip: Option<Located<Ipv4Addr>>, report: &mut Report) {
-    let field = if name == "pod" { "spec.network.podCidr" } else { "spec.network.serviceCidr" };
-    let hint = format!("set `{field}` to a range in which no host lies");
-    for host in hosts {
-        if let Some(address) = host.address.filter(|address| range.contains(&address.value)) {
-            let message = format!("address {} of host `{}` lies in the {name} range {range}", address.value, host.label());
-            report.error(address.place, message, hint.as_str());
+/// The same fault, proposing only prefixes that the schema takes.
+fn within_schema(fault: Fault) -> Fault {
+    match fault {
+        Fault::Blocks { range, node_prefix, possible } => {
+            let possible = possible.map(|(shortest, longest)| (shortest.max(*NODE_PREFIXES.start()), longest.min(*NODE_PREFIXES.end())));
+            Fault::Blocks { range, node_prefix, possible: possible.filter(|(shortest, longest)| shortest <= longest) }
         }
-    }
-    if let Some(vip) = vip.filter(|vip| range.contains(&vip.value)) {
-        report.error(vip.place, format!("the VIP {} lies in the {name} range {range}", vip.value), hint);
-    }
-}
-
-fn check_service_prefix(services: Located<Ipv4Net>, report: &mut Report) {
-    let prefix = services.value.prefix_len();
-    if !(MIN_SERVICE_PREFIX..=MAX_SERVICE_PREFIX).contains(&prefix) {
-        let message = format!("the service range {} has a prefix of {prefix}", services.value);
-        report.error(services.place, message, format!("use a prefix from {MIN_SERVICE_PREFIX} to {MAX_SERVICE_PREFIX}, such as 16"));
-    }
-}
-
-fn check_blocks(pods: Ipv4Net, prefix: Located<u8>, hosts: &[Draft], max_pods: Option<u32>, report: &mut Report) {
-    let first = pods.prefix_len();
-    // The schema has refused other prefixes.
-    if !(9..=28).contains(&prefix.value) {
-        return;
-    }
-    if prefix.value < first || prefix.value - first > MAX_BLOCK_BITS {
-        let (from, to) = (first.max(9), (first + MAX_BLOCK_BITS).min(28));
-        let message = format!("node blocks of /{} cannot be cut from the pod range {pods}", prefix.value);
-        let hint = if from > to {
-            format!("make the pod range larger; a prefix of {first} leaves no room for blocks")
-        } else {
-            format!("set `nodePrefix` from {from} to {to}, or change `podCidr`")
-        };
-        report.error(prefix.place, message, hint);
-        return;
-    }
-    let nodes = hosts.iter().filter(|host| host.has(barque_model::Role::Master) || host.has(barque_model::Role::Node)).count();
-    let blocks = 1_usize << (prefix.value - first);
-    if nodes > blocks {
-        let message = format!("{nodes} hosts need a block of /{} each, and the pod range {pods} has {blocks}", prefix.value);
-        report.error(prefix.place, message, "make `podCidr` larger or `nodePrefix` longer");
-    }
-    let room = (1_u32 << (32 - prefix.value)) - RESERVED_PER_BLOCK;
-    if max_pods.is_some_and(|pods| pods > room) {
-        let message = format!("a block of /{} has addresses for {room} pods, fewer than `kubelet.maxPods`", prefix.value);
-        report.warn(prefix.place, message, format!("set `spec.kubelet.maxPods` to {room} or less, or `nodePrefix` to a smaller number"));
+        other => other,
     }
 }
 

@@ -53,7 +53,7 @@ fn section(page: &mut String, schema: &Value, path: &str, title: &str) {
     }
 }
 
-fn default_of(field: &Value) -> String {
+pub(crate) fn default_of(field: &Value) -> String {
     match (&field["x-default"], &field["default"]) {
         (Value::String(text), _) => escape(text),
         (_, Value::Null) if field["properties"].is_object() => "the fields' own".to_owned(),
@@ -63,7 +63,7 @@ fn default_of(field: &Value) -> String {
     }
 }
 
-fn type_of(field: &Value) -> String {
+pub(crate) fn type_of(field: &Value) -> String {
     if field["enum"].is_array() || field["oneOf"].is_array() || field["const"].is_string() {
         return "word".to_owned();
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::excerpt;
 
 /// A place in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Line, from 1.
     pub(crate) line: u32,

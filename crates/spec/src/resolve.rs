@@ -7,13 +7,26 @@ use crate::file::{ClusterFile, Kubernetes, Metadata, Spec};
 use crate::hosts::Draft;
 use crate::load::Known;
 use crate::report::{Located, Place, Report};
-use crate::{arguments, balancer, hosts, network, settings, topology};
+use crate::{arguments, balancer, checks, firewall, hosts, network, settings, topology};
 
 /// Resolves the whole file. `None` always comes with an error in `report`.
 pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report) -> Option<Cluster> {
     let name = file.metadata.located(Place::START).and_then(|metadata| cluster_name(metadata, report));
     let Located { value: spec, place } = file.spec.located(Place::START)?;
-    let Spec { kubernetes, hosts: entries, ssh, network, load_balancer, runtime, kubelet, extra_sans, extra_args, logs } = spec;
+    let Spec {
+        kubernetes,
+        hosts: entries,
+        ssh,
+        network,
+        load_balancer,
+        runtime,
+        kubelet,
+        checks: accepted,
+        extra_sans,
+        extra_args,
+        logs,
+        firewall,
+    } = spec;
 
     let kubernetes = kubernetes.located(place).and_then(|kubernetes| version(kubernetes, known, report));
     let entries = entries.located(place);
@@ -35,6 +48,8 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
         network::resolve(network.section(place)?, known_drafts, vip, port, kubelet.as_ref().map(|kubelet| kubelet.max_pods), report);
     let runtime = settings::runtime(runtime.section(place)?, report);
     let logs = settings::logs(logs.section(place)?, report);
+    let firewall = firewall::resolve(firewall.section(place)?, report);
+    let accepted_checks = checks::resolve(accepted.section(place)?, known_drafts, report);
     let extra_sans = settings::names(extra_sans, place, report);
     let extra_args = arguments::resolve(extra_args.section(place)?, report);
 
@@ -50,6 +65,8 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
         extra_sans,
         extra_args,
         logs: logs?,
+        accepted_checks,
+        firewall: firewall?,
     })
 }
 

@@ -61,15 +61,34 @@ impl Node {
     }
 }
 
-/// Reads the one document of `text`. `None` means that it cannot be read; the reason is in `report`.
+/// Whose YAML it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// A cluster file's.
+    Own,
+    /// Another program's, with what is common there: tags, merge keys, files without a value.
+    Foreign,
+}
+
+/// Reads the one document of a cluster file. `None` means that it cannot be read; the reason is in `report`.
 pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
+    read(text, Dialect::Own, report)
+}
+
+/// Reads the one document of another program's file: tags are passed over, merge keys (YAML 1.1, `<<`) are carried out. `None` with nothing in
+/// `report` means that the file has no value.
+pub(crate) fn parse_foreign(text: &str, report: &mut Report) -> Option<Node> {
+    read(text, Dialect::Foreign, report)
+}
+
+fn read(text: &str, dialect: Dialect, report: &mut Report) -> Option<Node> {
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} bytes; a cluster file has at most {MAX_BYTES}", text.len());
         report.error(Place::START, message, "check that this is a cluster file");
         return None;
     }
     let parser = Parser::new_from_str_with_options(text, granit_parser::options! { emit_comments: false });
-    let mut reader = Reader { parser, text, anchors: BTreeMap::new(), nodes: 0, report };
+    let mut reader = Reader { parser, text, dialect, anchors: BTreeMap::new(), nodes: 0, report };
     reader.document().ok()
 }
 
@@ -79,6 +98,7 @@ struct Stop;
 struct Reader<'text, 'report> {
     parser: Parser<'text, StrInput<'text>>,
     text: &'text str,
+    dialect: Dialect,
     anchors: BTreeMap<usize, Node>,
     nodes: usize,
     report: &'report mut Report,
@@ -102,6 +122,7 @@ impl<'text> Reader<'text, '_> {
         }
         match root {
             Some(root) if !matches!(&root.content, Content::Scalar(scalar) if scalar.kind == ScalarKind::Null) => Ok(root),
+            _ if self.dialect == Dialect::Foreign => Err(Stop),
             _ => {
                 self.report.error(Place::START, "the file is empty", "run `barque init` to write a cluster file");
                 Err(Stop)
@@ -138,7 +159,7 @@ impl<'text> Reader<'text, '_> {
 
     fn node(&mut self, event: Event<'text>, span: &Span) -> Result<Node, Stop> {
         self.spend(1, span)?;
-        if let Some(tag) = event.tag() {
+        if let Some(tag) = event.tag().filter(|_| self.dialect == Dialect::Own) {
             let message = format!("the YAML tag `{}` is not used in cluster files", tag.original());
             self.report.error(place(span), message, "remove the tag; put text in quotes instead of `!!str`");
         }
@@ -195,6 +216,7 @@ impl<'text> Reader<'text, '_> {
     fn map(&mut self, span: &Span) -> Result<Node, Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut lines: BTreeMap<String, u32> = BTreeMap::new();
+        let mut merged: Vec<Node> = Vec::new();
         loop {
             let (event, key_span) = self.next()?;
             if event == Event::MappingEnd {
@@ -207,6 +229,10 @@ impl<'text> Reader<'text, '_> {
                 self.report.error(key_node.place, "a field's name must be plain text", "remove the `?`, list or mapping used as a name");
                 continue;
             };
+            if self.dialect == Dialect::Foreign && scalar.text == "<<" {
+                merged.push(value);
+                continue;
+            }
             let key = Key { text: scalar.text, place: key_node.place };
             if !matches!(value.content, Content::Scalar(_)) {
                 value.place = key.place;
@@ -220,8 +246,26 @@ impl<'text> Reader<'text, '_> {
             lines.insert(key.text.clone(), key.place.line);
             entries.push((key, value));
         }
+        merge(&mut entries, merged);
         let place = entries.first().map_or_else(|| place(span), |(key, _)| key.place);
         Ok(Node { place, key: None, content: Content::Map(entries) })
+    }
+}
+
+/// Adds what merge keys bring; a key that is there already keeps its value.
+fn merge(entries: &mut Vec<(Key, Node)>, merged: Vec<Node>) {
+    for node in merged {
+        match node.content {
+            Content::Scalar(_) => {}
+            Content::List(items) => merge(entries, items),
+            Content::Map(others) => {
+                for (key, value) in others {
+                    if !entries.iter().any(|(other, _)| other.text == key.text) {
+                        entries.push((key, value));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use barque_model::{
-    Cluster, Component, FlannelBackend, Host, JumpHost, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange,
-    Role, Runtime, Ssh, SubjectName, Sudo, Taint, TaintEffect, TransportKind, Version, Vrid,
+    Cluster, Component, ExtraFlow, ExtraSource, Firewall, FirewallBackend, FlannelBackend, Host, JumpHost, KubeProxyMode, KubeletSettings,
+    LoadBalancer, LogRotation, Network, PortRange, Role, Runtime, Ssh, SubjectName, Sudo, Taint, TaintEffect, TransportKind,
+    TransportProtocol, Version, Vrid, VridOrigin,
 };
 use barque_spec::{Known, parse};
 use proptest::collection::{btree_map, vec};
@@ -82,10 +83,30 @@ fn write(cluster: &Cluster) -> Value {
                 "journalMaxUse": cluster.logs.journal_max_use, "auditMaxAgeDays": cluster.logs.audit_max_age_days,
                 "auditMaxBackups": cluster.logs.audit_max_backups, "auditMaxSizeMb": cluster.logs.audit_max_size_mb,
             },
+            "firewall": write_firewall(&cluster.firewall),
         },
     });
     drop_nulls(&mut file);
     file
+}
+
+/// An empty list is written as no list.
+fn write_firewall(firewall: &Firewall) -> Value {
+    let list = |networks: &[ipnet::Ipv4Net]| (!networks.is_empty()).then(|| json!(networks));
+    let source = |source: &ExtraSource| match source {
+        ExtraSource::Role(role) => json!(role),
+        ExtraSource::Pods => json!("pods"),
+        ExtraSource::Network(network) => json!(network),
+    };
+    let flow = |flow: &ExtraFlow| {
+        let from: Vec<Value> = flow.from.iter().map(source).collect();
+        let from = (!from.is_empty()).then_some(from);
+        json!({"name": flow.name, "to": flow.to, "from": from, "protocol": flow.protocol, "ports": flow.ports.to_string()})
+    };
+    json!({
+        "backend": firewall.backend, "operatorNetworks": list(&firewall.operator_networks), "apiSources": list(&firewall.api_sources),
+        "nodePortSources": list(&firewall.node_port_sources), "extraFlows": firewall.extra_flows.iter().map(flow).collect::<Vec<_>>(),
+    })
 }
 
 /// A field that is not set is not written.
@@ -217,6 +238,48 @@ fn settings() -> impl Strategy<Value = (Runtime, KubeletSettings, LogRotation)> 
     })
 }
 
+fn firewall() -> impl Strategy<Value = Firewall> {
+    let networks = || {
+        let network = (0_u32..1 << 20, 20_u8..=32).prop_map(|(number, prefix)| ipnet::Ipv4Net::new((number << 12).into(), prefix).unwrap());
+        proptest::collection::btree_set(network, 0..3).prop_map(|set| set.into_iter().collect::<Vec<_>>())
+    };
+    let backend = prop_oneof![
+        Just(FirewallBackend::Nftables),
+        Just(FirewallBackend::Iptables),
+        Just(FirewallBackend::Firewalld),
+        Just(FirewallBackend::None)
+    ];
+    let role = || prop_oneof![Just(Role::Etcd), Just(Role::LoadBalancer), Just(Role::Master), Just(Role::Node)];
+    let details = (
+        proptest::collection::btree_set(role(), 1..3),
+        option::of(role()),
+        any::<bool>(),
+        networks(),
+        any::<bool>(),
+        1_u16..30_000,
+        0_u16..9,
+    );
+    let flows = btree_map("[a-z0-9-]{1,40}", details, 0..3).prop_map(|flows| {
+        let flow = |(name, (to, role, pods, networks, udp, first, more))| {
+            let mut from: Vec<ExtraSource> = Option::into_iter(role).map(ExtraSource::Role).collect();
+            from.extend(bool::then_some(pods, ExtraSource::Pods));
+            from.extend(Vec::into_iter(networks).map(ExtraSource::Network));
+            let protocol = if udp { TransportProtocol::Udp } else { TransportProtocol::Tcp };
+            ExtraFlow { name, to, from, protocol, ports: PortRange { first, last: first + more } }
+        };
+        flows.into_iter().map(flow).collect::<Vec<_>>()
+    });
+    (backend, networks(), networks(), networks(), flows).prop_map(
+        |(backend, operator_networks, api_sources, node_port_sources, extra_flows)| Firewall {
+            backend,
+            operator_networks,
+            api_sources,
+            node_port_sources,
+            extra_flows,
+        },
+    )
+}
+
 fn cluster() -> impl Strategy<Value = Cluster> {
     let flags = btree_map("[a-z]{3,8}-[a-z]{3,8}-[a-z]{3,8}", "[ -~]{0,20}", 1..3);
     let component = prop_oneof![Just(Component::Etcd), Just(Component::KubeApiserver), Just(Component::Kubelet), Just(Component::Flanneld)];
@@ -224,8 +287,17 @@ fn cluster() -> impl Strategy<Value = Cluster> {
     let sans =
         vec(prop_oneof!["([a-z]{1,8}\\.){1,2}[a-z]{2,4}".prop_map(SubjectName::Dns), any::<IpAddr>().prop_map(SubjectName::Address)], 0..3);
     let balancer = (option::of("[a-z]{2,6}[0-9]"), 1_u8.., 10_000_u16..20_000);
-    ("[a-z]([a-z0-9-]{0,40}[a-z0-9])?", 0_usize..2, hosts(), network(), balancer, settings(), sans, arguments).prop_map(
-        |(name, version, (hosts, balanced), network, (interface, vrid, port), (runtime, kubelet, logs), extra_sans, extra_args)| {
+    ("[a-z]([a-z0-9-]{0,40}[a-z0-9])?", 0_usize..2, hosts(), network(), balancer, (settings(), firewall()), sans, arguments).prop_map(
+        |(
+            name,
+            version,
+            (hosts, balanced),
+            network,
+            (interface, vrid, port),
+            ((runtime, kubelet, logs), firewall),
+            extra_sans,
+            extra_args,
+        )| {
             let mut seen = Vec::new();
             let extra_sans = extra_sans
                 .into_iter()
@@ -241,12 +313,20 @@ fn cluster() -> impl Strategy<Value = Cluster> {
                 kubernetes: KNOWN.kubernetes[version],
                 hosts,
                 network,
-                load_balancer: balanced.then(|| LoadBalancer { vip: IpAddr::from([192, 0, 2, 200]), interface, vrid: Vrid(vrid), port }),
+                load_balancer: balanced.then(|| LoadBalancer {
+                    vip: IpAddr::from([192, 0, 2, 200]),
+                    interface,
+                    vrid: Vrid(vrid),
+                    vrid_origin: VridOrigin::Written,
+                    port,
+                }),
                 runtime,
                 kubelet,
                 extra_sans,
                 extra_args,
                 logs,
+                accepted_checks: Vec::new(),
+                firewall,
             }
         },
     )

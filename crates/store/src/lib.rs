@@ -6,6 +6,7 @@
 //! STATE/known_hosts             host keys of the cluster's hosts, as OpenSSH keeps them
 //! STATE/pki/vault.age           all keys and certificates, sealed
 //! STATE/pki/{ca,etcd-ca,front-proxy-ca}.crt, sa.pub    copies of what is public
+//! STATE/vrid                    the VRRP identifier that `auto` has chosen, a number
 //! STATE/runs/RUN/spec.yaml      the cluster file as it was
 //! STATE/runs/RUN/plan.json      the plan
 //! STATE/runs/RUN/events.jsonl   what happened, an event a line
@@ -29,6 +30,7 @@ pub mod sealed;
 mod state;
 mod tail;
 mod vault;
+mod vrid;
 
 pub use identity::{Identity, IdentityError};
 pub use lock::{Lock, LockError, OnStaleLock};

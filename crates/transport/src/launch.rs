@@ -11,13 +11,15 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::Connection;
 use crate::executable::Executable;
 use crate::launch_error::{LaunchError, step_failure, sudo_failure};
-use crate::launch_script;
+use crate::launch_script::{self, Stay};
 use crate::process::{ExitStatus, Process, ProcessExit};
 use crate::quote::quote;
 
 /// Where the executable lies on a host, in a folder named after its SHA-256. Other versions are removed, but for those whose folder
 /// holds a file `keep` (an armed dead-man timer still needs them).
 pub const AGENT_DIRECTORY: &str = "/var/lib/barque/agent";
+/// Where it runs from when nothing of it may stay, the first that allows programs: file systems in memory, then the common temporary directory.
+const UNSEEN_PLACES: &str = "/dev/shm /run /tmp";
 /// The time until the script says what it needs, and again from the end of the upload until it is satisfied. PAM takes 2 s over a
 /// wrong password, and slow disks take their time over hashes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,8 +76,44 @@ pub async fn launch_in(
     arguments: &[&str],
     escalation: &Escalation,
 ) -> Result<Launched, LaunchError> {
+    run(Stay::Kept(directory), directory, connection, executable, arguments, escalation).await
+}
+
+/// The same, and nothing of it stays on the host: it is run where an earlier [`launch`] has put it, or from a file in memory that has lost its
+/// name before it starts.
+pub async fn launch_unseen(
+    connection: &dyn Connection,
+    executable: &Executable,
+    arguments: &[&str],
+    escalation: &Escalation,
+) -> Result<Launched, LaunchError> {
+    launch_unseen_in(AGENT_DIRECTORY, UNSEEN_PLACES, connection, executable, arguments, escalation).await
+}
+
+/// The same with other places than [`AGENT_DIRECTORY`] and those in memory: paths as for [`launch_in`], `places` several with blanks between.
+pub async fn launch_unseen_in(
+    directory: &str,
+    places: &str,
+    connection: &dyn Connection,
+    executable: &Executable,
+    arguments: &[&str],
+    escalation: &Escalation,
+) -> Result<Launched, LaunchError> {
+    let nonce = random_word();
+    let stay = Stay::Unseen { kept: directory, places, nonce: &nonce };
+    run(stay, places, connection, executable, arguments, escalation).await
+}
+
+async fn run(
+    stay: Stay<'_>,
+    directory: &str,
+    connection: &dyn Connection,
+    executable: &Executable,
+    arguments: &[&str],
+    escalation: &Escalation,
+) -> Result<Launched, LaunchError> {
     let (size, gzip) = executable.sizes();
-    let script = launch_script::command(directory, executable.digest(), size, gzip, arguments);
+    let script = launch_script::command(stay, executable.digest(), size, gzip, arguments);
     let nonce = nonce();
     let command = match escalation {
         Escalation::None => script,
@@ -108,10 +146,15 @@ const FAIL: &str = "barque-fail ";
 
 /// A prompt that nothing else prints.
 fn nonce() -> String {
+    format!("barque-{}:", random_word())
+}
+
+/// 24 hexadecimal digits.
+fn random_word() -> String {
     let mut bytes = [0; 12];
-    // Fails only without a kernel; zeros would still be a prompt.
+    // Fails only without a kernel; zeros would still be a word.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
-    format!("barque-{}:", hex::encode(bytes))
+    hex::encode(bytes)
 }
 
 /// The talk with the script.

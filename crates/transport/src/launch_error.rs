@@ -113,6 +113,19 @@ fn said(output: &[String]) -> String {
 }
 
 impl LaunchError {
+    /// Whether the login works and root is not reached.
+    pub const fn is_escalation(&self) -> bool {
+        matches!(
+            self,
+            Self::SudoPassword { .. }
+                | Self::SudoPasswordNeeded { .. }
+                | Self::SudoNotAllowed { .. }
+                | Self::SudoTerminal { .. }
+                | Self::SudoMissing { .. }
+                | Self::NotRoot { .. }
+        )
+    }
+
     /// Whether the same attempt can succeed a moment later.
     pub fn is_retryable(&self) -> bool {
         match self {

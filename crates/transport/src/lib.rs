@@ -29,7 +29,7 @@ pub use connection::{Connection, SshTransport, Transport};
 pub use error::ConnectError;
 pub use executable::Executable;
 pub use host_key::{AcceptedHostKey, HostKeyPolicy};
-pub use launch::{AGENT_DIRECTORY, Escalation, Launched, launch, launch_in};
+pub use launch::{AGENT_DIRECTORY, Escalation, Launched, launch, launch_in, launch_unseen, launch_unseen_in};
 pub use launch_error::LaunchError;
 pub use process::{ExitStatus, Process, ProcessExit};
 pub use settings::{Prompt, Settings, SshConfig};

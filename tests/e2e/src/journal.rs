@@ -59,6 +59,20 @@ pub fn changes(lab: &Lab) -> Result<Vec<Change>> {
     Ok(found)
 }
 
+/// The text of each host's journals, by run.
+pub fn journals(lab: &Lab) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+    let mut found = BTreeMap::new();
+    for host in lab.hosts() {
+        let mut of_host = BTreeMap::new();
+        for path in files(&host.root)? {
+            let run = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            of_host.insert(run, fs::read_to_string(&path)?);
+        }
+        found.insert(host.name.clone(), of_host);
+    }
+    Ok(found)
+}
+
 fn folder(root: &Path) -> PathBuf {
     root.join("var/lib/barque/journal")
 }

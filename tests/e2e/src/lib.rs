@@ -20,7 +20,7 @@ pub use cluster_file::ClusterFile;
 pub use command::{Finished, run};
 pub use end_state::EndState;
 pub use flight::{Flight, Report, fly};
-pub use journal::{Change, Mark, Tails, changes, once_only, resource_id};
+pub use journal::{Change, Mark, Tails, changes, journals, once_only, resource_id};
 pub use kill::{Moment, Point, Target, points};
 pub use kubectl::Kubectl;
 pub use lab::{Lab, LabHost};

@@ -106,6 +106,9 @@ fn artifacts(scenario: &Scenario) -> Result<()> {
     fs_err::create_dir_all(broken.join("blobs"))?;
     let manifest = fs_err::read_to_string(Path::new(&bundle).join("manifest.json"))?;
     let mut manifest: serde_json::Value = serde_json::from_str(&manifest)?;
+    // The format without a checksum, so that what is left out is not seen as damage.
+    manifest["format"] = 1.into();
+    manifest.as_object_mut().unwrap().remove("checksum");
     for entry in fs_err::read_dir(Path::new(&bundle).join("blobs"))? {
         let entry = entry?;
         std::os::unix::fs::symlink(entry.path(), broken.join("blobs").join(entry.file_name()))?;

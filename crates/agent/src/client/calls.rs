@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use barque_check::{InspectRequest, Inspection};
 use barque_model::{Digest, KubeAccess, RunId, SecretBytes};
 use barque_plan::{Blob, HostFacts, LedgerEntry, Observed, Probe, Resource, Sweep};
+use barque_segment::{SegmentQuestion, SegmentReport};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::AgentClient;
 use crate::message::{Answer, Request};
 use crate::wire::{CHUNK, Frame, FrameKind};
 use crate::{
-    AgentError, Applied, ApplyRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall,
-    KubeChangeRequest, LockAnswer, LockRequest, Record, RestoreRequest, SnapshotInfo, UndoAnswer,
+    AgentError, Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall,
+    KubeChangeRequest, LockAnswer, LockRequest, ReachAnswer, ReachCall, Record, RestoreRequest, SnapshotInfo, UndoAnswer,
 };
 
 impl AgentClient {
@@ -19,6 +21,12 @@ impl AgentClient {
     pub async fn facts(&self) -> Result<HostFacts, AgentError> {
         let Answer::Facts(facts) = self.call(&Request::Facts).await? else { return Err(AgentError::Unexpected) };
         Ok(*facts)
+    }
+
+    /// Looks at all that a check wants to know.
+    pub async fn inspect(&self, request: InspectRequest) -> Result<Inspection, AgentError> {
+        let Answer::Inspection(inspection) = self.call(&Request::Inspect(request)).await? else { return Err(AgentError::Unexpected) };
+        Ok(*inspection)
     }
 
     /// Observes resources; answers in the same order.
@@ -155,6 +163,12 @@ impl AgentClient {
         Ok(servers)
     }
 
+    /// Asks the network segment who holds addresses, and listens to VRRP. Needs as long as is listened.
+    pub async fn segment(&self, question: SegmentQuestion) -> Result<SegmentReport, AgentError> {
+        let Answer::Segment(report) = self.call(&Request::Segment(question)).await? else { return Err(AgentError::Unexpected) };
+        Ok(*report)
+    }
+
     /// Saves and verifies a snapshot of etcd's data on the host. To be asked on an etcd host.
     pub async fn snapshot(&self, run: RunId) -> Result<SnapshotInfo, AgentError> {
         let Answer::Snapshot(snapshot) = self.call(&Request::Snapshot { run }).await? else { return Err(AgentError::Unexpected) };
@@ -170,6 +184,27 @@ impl AgentClient {
     /// Lets the agent remove barque's own folder from the host when its session ends.
     pub async fn forget(&self) -> Result<(), AgentError> {
         done(&self.call(&Request::Forget).await?)
+    }
+
+    /// Arms the dead-man switch of the host. To be asked by the run that holds the host's lock, before it changes what may cut it off.
+    pub async fn arm(&self, request: ArmRequest) -> Result<(), AgentError> {
+        done(&self.call(&Request::Arm(request)).await?)
+    }
+
+    /// Confirms an armed run, so that it stays. To be asked over a connection that was made after the run's changes.
+    pub async fn confirm(&self, run: RunId, undo: RunId) -> Result<(), AgentError> {
+        done(&self.call(&Request::Confirm { run, undo }).await?)
+    }
+
+    /// Lets the host take an armed run back at once, and ends the run's own agent. One that is not armed stays.
+    pub async fn fire(&self, run: RunId, reason: String) -> Result<(), AgentError> {
+        done(&self.call(&Request::Fire { run, reason }).await?)
+    }
+
+    /// Asks something for a test of the network.
+    pub async fn reach(&self, call: ReachCall) -> Result<ReachAnswer, AgentError> {
+        let Answer::Reach(answer) = self.call(&Request::Reach(call)).await? else { return Err(AgentError::Unexpected) };
+        Ok(answer)
     }
 
     /// Changes something through the Kubernetes API; answers whether anything was changed.

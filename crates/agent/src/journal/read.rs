@@ -64,7 +64,11 @@ pub(super) fn open_intents(records: &[Record]) -> BTreeMap<u64, (String, Resourc
                 drop(open.insert(*seq, (step.clone(), Resource::clone(resource))));
             }
             Record::Outcome { intent, .. } => drop(open.remove(intent)),
-            Record::ObjectIntent { .. } | Record::NodeIntent { .. } | Record::KubeRestore { .. } | Record::End { .. } => {}
+            Record::ObjectIntent { .. }
+            | Record::NodeIntent { .. }
+            | Record::KubeRestore { .. }
+            | Record::TakeBack { .. }
+            | Record::End { .. } => {}
         }
     }
     open

@@ -96,6 +96,17 @@ pub enum Record {
         /// What is taken back, `Kind namespace/name` each.
         names: Vec<String>,
     },
+    /// The dead-man switch takes a run back; its records follow.
+    TakeBack {
+        /// Version of this record.
+        format: u32,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// The run that is taken back.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
     /// A change has ended.
     Outcome {
         /// Version of this record.
@@ -139,7 +150,7 @@ impl Record {
             | Self::ObjectIntent { seq, .. }
             | Self::NodeIntent { seq, .. }
             | Self::KubeRestore { seq, .. } => Some(*seq),
-            Self::Outcome { .. } | Self::End { .. } => None,
+            Self::TakeBack { .. } | Self::Outcome { .. } | Self::End { .. } => None,
         }
     }
 }

@@ -97,6 +97,14 @@ impl Journal {
         self.begin(|seq, at_millis| Record::KubeRestore { format: FORMAT, seq, at_millis, step, before, names }).await
     }
 
+    /// Records that the dead-man switch takes `run` back, and why; it is on disk when this returns.
+    pub(crate) async fn take_back(&self, run: &RunId, reason: &str) -> io::Result<()> {
+        let record = Record::TakeBack { format: FORMAT, at_millis: now_millis(), run: run.clone(), reason: reason.to_owned() };
+        let mut line = serde_json::to_vec(&record)?;
+        line.push(b'\n');
+        self.durable(line).await
+    }
+
     /// Writes the record that `make` makes of a number and the time, and waits until it is on disk.
     async fn begin(&self, make: impl FnOnce(u64, u64) -> Record) -> io::Result<u64> {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);

@@ -55,6 +55,7 @@ impl Ledger {
         let endings: BTreeMap<u64, Ending> = outcomes.collect();
         let mut tally = Tally::default();
         for record in records {
+            tally.explain(record);
             let Some(seq) = record.seq() else { continue };
             let ending = endings.get(&seq).copied();
             tally.count(record, ending);

@@ -20,9 +20,17 @@ pub(super) struct Tally {
     changed: BTreeSet<String>,
     open: u32,
     restores: bool,
+    reason: Option<String>,
 }
 
 impl Tally {
+    /// Notes why the host makes this run itself.
+    pub(super) fn explain(&mut self, record: &Record) {
+        if let Record::TakeBack { run, reason, .. } = record {
+            self.reason = Some(format!("takes run {run} back: {reason}"));
+        }
+    }
+
     /// Counts a record that begins a change, and how that ended.
     pub(super) fn count(&mut self, record: &Record, ending: Option<Ending>) {
         let names = match record {
@@ -37,7 +45,7 @@ impl Tally {
                 self.restores |= is_rollback(before);
                 names.clone()
             }
-            Record::Outcome { .. } | Record::End { .. } => return,
+            Record::TakeBack { .. } | Record::Outcome { .. } | Record::End { .. } => return,
         };
         match ending {
             None => self.open += 1,
@@ -50,6 +58,6 @@ impl Tally {
     pub(super) fn told(&self, run: &RunId, in_force: &BTreeSet<&RunId>) -> HostRun {
         let changed = u32::try_from(self.changed.len()).unwrap_or(u32::MAX);
         let taken_back = (changed > 0 || self.open > 0) && !in_force.contains(run);
-        HostRun { run: run.clone(), changed, open: self.open, restores: self.restores, taken_back }
+        HostRun { run: run.clone(), changed, open: self.open, restores: self.restores, taken_back, reason: self.reason.clone() }
     }
 }

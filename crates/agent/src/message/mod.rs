@@ -4,6 +4,7 @@
 mod as_json;
 mod kube;
 mod protocol;
+mod reach;
 mod resource;
 mod run;
 mod service;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use kube::{KubeAnswer, KubeCall, KubeChange, KubeChangeRequest};
 pub(crate) use protocol::{Answer, Greeting, Reply, Request};
+pub use reach::{ReachAnswer, ReachCall};
 pub use resource::{Applied, ApplyRequest, OpenIntent, RestoreRequest};
-pub use run::{DiskUse, HostRun, HostRuns, LockAnswer, LockRequest, UndoAnswer};
+pub use run::{ArmRequest, DiskUse, HostRun, HostRuns, LockAnswer, LockRequest, UndoAnswer};
 pub use service::{BackendServer, EtcdMember, HaproxyCommand, SnapshotInfo};

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use barque_check::{InspectRequest, Inspection};
 use barque_event::Failure;
 use barque_model::{Digest, KubeAccess, RunId, SecretBytes};
 use barque_plan::{Blob, HostFacts, LedgerEntry, Observed, Probe, Resource, Sweep};
+use barque_segment::{SegmentQuestion, SegmentReport};
 use serde::{Deserialize, Serialize};
 
 use super::as_json;
 use super::{
-    Applied, ApplyRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall, KubeChangeRequest,
-    LockAnswer, LockRequest, OpenIntent, RestoreRequest, SnapshotInfo, UndoAnswer,
+    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall,
+    KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, ReachAnswer, ReachCall, RestoreRequest, SnapshotInfo, UndoAnswer,
 };
 use crate::Record;
 
@@ -18,6 +20,8 @@ use crate::Record;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Request {
     Facts,
+    /// All that a check looks at.
+    Inspect(InspectRequest),
     Observe(Vec<Resource>),
     Missing(Vec<Blob>),
     /// Chunks follow.
@@ -64,6 +68,8 @@ pub(crate) enum Request {
         sweep: Sweep,
     },
     Haproxy(HaproxyCommand),
+    /// Who holds addresses and who speaks VRRP.
+    Segment(SegmentQuestion),
     Snapshot {
         run: RunId,
     },
@@ -72,13 +78,37 @@ pub(crate) enum Request {
     },
     /// Removes barque's own folder at the end of the session.
     Forget,
+    /// Arms the dead-man switch.
+    Arm(ArmRequest),
+    /// Disarms it: a new connection has come through.
+    Confirm {
+        run: RunId,
+        undo: RunId,
+    },
+    /// Lets it take the run back at once.
+    Fire {
+        run: RunId,
+        reason: String,
+    },
     KubeChange(Box<KubeChangeRequest>),
+    Reach(ReachCall),
+}
+
+impl Request {
+    /// Whether it leaves the host's files as they are. Only these are answered by an agent that may not change anything.
+    pub(crate) const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Facts | Self::Inspect(_) | Self::Observe(_) | Self::Contents(_) | Self::Ledger | Self::Reach(_) | Self::Segment(_)
+        )
+    }
 }
 
 /// What an agent answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Facts(Box<HostFacts>),
+    Inspection(Box<Inspection>),
     Observed(Vec<Observed>),
     Missing(Vec<Blob>),
     Done,
@@ -93,8 +123,10 @@ pub(crate) enum Answer {
     Runs(HostRuns),
     Records(#[serde(with = "as_json")] Vec<Record>),
     Servers(Vec<BackendServer>),
+    Segment(Box<SegmentReport>),
     Snapshot(SnapshotInfo),
     Pruned(DiskUse),
+    Reach(ReachAnswer),
 }
 
 /// The body of an answer frame.

@@ -32,6 +32,17 @@ pub enum LockAnswer {
     },
 }
 
+/// Arms a host's dead-man switch: the run is taken back unless a new connection confirms it in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmRequest {
+    /// The lock of the run that may cut the operator off.
+    pub lock: LockRequest,
+    /// The run that takes it back. Later than that run and earlier than any other, by the operator's clock.
+    pub undo: RunId,
+    /// Seconds within which it must be confirmed, from now on.
+    pub seconds: u32,
+}
+
 /// What a rollback would restore on a host.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UndoAnswer {
@@ -56,6 +67,8 @@ pub struct HostRun {
     pub restores: bool,
     /// Whether a later rollback has taken it back.
     pub taken_back: bool,
+    /// Why the host itself made it, if it did: the dead-man switch took another run back.
+    pub reason: Option<String>,
 }
 
 /// The runs that a host's journals know, oldest first, and the space that they take.

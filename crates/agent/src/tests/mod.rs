@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conversation;
+mod dead_man;
 mod fixtures;
 mod laws;
 mod runs;
@@ -56,7 +57,13 @@ fn run(number: u8) -> RunId {
 const BUILD: &str = "0.1.0+test";
 
 fn options(root: &Root) -> ServeOptions {
-    ServeOptions { context: root.context(), build_id: BUILD.into(), stop: CancellationToken::new(), abort: CancellationToken::new() }
+    ServeOptions {
+        context: root.context(),
+        read_only: false,
+        build_id: BUILD.into(),
+        stop: CancellationToken::new(),
+        abort: CancellationToken::new(),
+    }
 }
 
 fn stderr() -> StderrTail {

@@ -22,7 +22,7 @@ pub(crate) async fn interrupts(stop: watch::Sender<bool>, goes_on: &'static str)
     let _ = note("stopping: running steps end first; press Ctrl-C again to stop at once");
     let _ = stop.send(true);
     if tokio::signal::ctrl_c().await.is_ok() {
-        let _ = note(&format!("stopped at once; {goes_on} goes on from here"));
+        let _ = note(&format!("stopped at once; {goes_on}, with `--break-lock`, goes on from here"));
         #[expect(clippy::exit, reason = "the operator asked twice; agents end by themselves when the connection closes")]
         std::process::exit(i32::from(exit::FAILED));
     }

@@ -1,9 +1,17 @@
 //! One file per verb.
 
 mod agent;
+mod bundle;
 mod changing;
+mod check;
 mod drift;
+mod explain;
+mod firewall;
+mod firewall_apply;
+mod firewall_test;
 mod hosts;
+mod images;
+mod init;
 mod kubeconfig;
 #[cfg(feature = "lab")]
 pub(crate) mod lab;
@@ -11,6 +19,7 @@ pub(crate) mod lab;
 mod lab_artifacts;
 #[cfg(feature = "lab")]
 mod lab_demo;
+mod network;
 mod plan;
 mod probe;
 mod reference;

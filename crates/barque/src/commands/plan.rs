@@ -5,16 +5,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use barque_engine::{Context, Events, Planned, Preview, Wishes};
 use barque_event::exit;
+use barque_plan::Plan;
 
-use super::changing;
+use super::{changing, up};
 use crate::arguments::{Output, PlanArguments, PlanOutput, RemoteArguments};
 use crate::settings;
-use crate::terminal::{Watcher, note, preview_text, print_json, say, warn_all};
+use crate::terminal::{Watcher, note, preview_text, print_error, print_json, say, stages, stages_text, warn_all};
 
-/// Shows and saves the plan; exit code 3 when something is pending, 4 when only hosts are.
+/// Shows and saves the plan; exit code 3 when something is pending, 4 when only hosts are. A plan that is saved already is only listed.
 pub(crate) fn run(arguments: &PlanArguments) -> Result<u8> {
     let remote = arguments.remote.printing();
-    let context = Context::load(settings::remote(&remote, arguments.bundle.clone(), arguments.break_lock)?)?;
+    if let Some(file) = &arguments.plan {
+        return list_saved(file, remote.cluster.output);
+    }
+    let mut options = settings::remote(&remote, arguments.bundle.clone(), arguments.break_lock)?;
+    options.bundle_key.clone_from(&arguments.bundle_key);
+    let context = Context::load(options)?;
     warn_all(&context)?;
     let planned = perform(&context, arguments)?;
     let files = files(arguments);
@@ -23,7 +29,9 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<u8> {
         text.push(b'\n');
         fs_err::write(file, text)?;
     }
-    if remote.cluster.output == Output::Json {
+    if arguments.stages {
+        list(&planned.saved.plan, remote.cluster.output)?;
+    } else if remote.cluster.output == Output::Json {
         print_json(&planned.preview)?;
     } else {
         say(&preview_text(&planned.preview, arguments.verbose, &command(arguments, &remote, files.first())))?;
@@ -32,6 +40,24 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<u8> {
         }
     }
     Ok(exit_code(&planned.preview))
+}
+
+/// Lists the steps of a saved plan; the hosts are not asked.
+fn list_saved(file: &Path, output: Output) -> Result<u8> {
+    let saved = match up::read_plan(file) {
+        Ok(saved) => saved,
+        Err(error) => {
+            print_error(&error);
+            return Ok(exit::USAGE);
+        }
+    };
+    list(&saved.plan, output)?;
+    Ok(if saved.plan.changes() > 0 { exit::PENDING } else { exit::DONE })
+}
+
+fn list(plan: &Plan, output: Output) -> Result<()> {
+    let stages = stages(plan);
+    if output == Output::Json { print_json(&stages) } else { say(&stages_text(&stages)) }
 }
 
 /// What is worth knowing meanwhile goes to standard error.

@@ -3,23 +3,24 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use barque_engine::{ClusterStatus, Context, Events, HostStatus};
+use barque_engine::{ClusterStatus, Context, Events, HostStatus, Listen};
 use barque_event::exit;
 
-use crate::arguments::{Output, RemoteArguments};
+use crate::arguments::{Output, StatusArguments};
 use crate::settings;
-use crate::terminal::{print_json, say, table};
+use crate::terminal::{print_json, say, segment_text, table};
 
 /// Certificates with fewer days left than this are listed.
 const SOON_DAYS: i64 = 30;
 
 /// Prints the state; exit code 1 when something is not as it should be.
-pub(crate) fn run(arguments: &RemoteArguments) -> Result<u8> {
-    let context = Context::load(settings::remote(arguments, None, false)?)?;
+pub(crate) fn run(arguments: &StatusArguments) -> Result<u8> {
+    let context = Context::load(settings::remote(&arguments.remote, None, false)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (events, _reader) = Events::new();
-    let status = runtime.block_on(barque_engine::status(&context, &events))?;
-    if arguments.cluster.output == Output::Json {
+    let listen = if arguments.no_listen { Listen::No } else { Listen::Yes };
+    let status = runtime.block_on(barque_engine::status(&context, listen, &events))?;
+    if arguments.remote.cluster.output == Output::Json {
         print_json(&status)?;
     } else {
         say(&text(&status))?;
@@ -71,8 +72,21 @@ fn text(status: &ClusterStatus) -> String {
         format!("certificates that expire soon: {}", soon.join(", "))
     };
     let watchdog = watchdog_text(&status.hosts);
+    let segment = segment_lines(status);
     let verdict = if status.healthy { "healthy" } else { "NOT healthy" };
-    format!("{hosts}\n\n{etcd}\n\n{nodes}\n\n{api}\n{vip}\n{certificates}\n{watchdog}\ncluster `{}` is {verdict}", status.cluster)
+    format!("{hosts}\n\n{etcd}\n\n{nodes}\n\n{api}\n{vip}\n{segment}{certificates}\n{watchdog}\ncluster `{}` is {verdict}", status.cluster)
+}
+
+/// What is wrong on the network segments, nothing when all is well there.
+fn segment_lines(status: &ClusterStatus) -> String {
+    let mut text = String::new();
+    if !status.segment.is_empty() {
+        let _ = write!(text, "network segment:\n{}", segment_text(&status.segment));
+    }
+    for unasked in &status.unasked {
+        let _ = writeln!(text, "network segment: nobody could be asked from {}: {}", unasked.host, unasked.message);
+    }
+    text
 }
 
 /// A line for each unit that a watchdog started again, nothing when there is none.

@@ -15,7 +15,8 @@ use crate::terminal::{Watcher, many, note, print_error, print_failure, print_jso
 
 /// Runs `up`. The first Ctrl-C lets running steps end, the second ends barque at once.
 pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
-    let options = settings::remote(&arguments.remote, arguments.bundle.clone(), arguments.break_lock)?;
+    let mut options = settings::remote(&arguments.remote, arguments.bundle.clone(), arguments.break_lock)?;
+    options.bundle_key.clone_from(&arguments.bundle_key);
     let output = arguments.remote.cluster.output;
     let context = Context::load(options)?;
     warn_all(&context)?;
@@ -48,7 +49,8 @@ pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
     finish(&context, &report, output)
 }
 
-fn read_plan(path: &Path) -> Result<SavedPlan> {
+/// Reads a saved plan.
+pub(super) fn read_plan(path: &Path) -> Result<SavedPlan> {
     let name = path.display();
     SavedPlan::read(&fs_err::read(path)?).with_context(|| format!("`{name}` cannot be used; save a plan with `barque plan -o {name}`"))
 }

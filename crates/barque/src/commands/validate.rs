@@ -3,11 +3,12 @@
 use anyhow::Result;
 use barque_engine::{Context, EngineError};
 use barque_event::exit;
-use serde_json::json;
+use barque_model::{Cluster, Role};
+use serde_json::{Value, json};
 
 use crate::arguments::{ClusterArguments, Output, StateArguments};
 use crate::settings;
-use crate::terminal::{print_json, say, warn_all};
+use crate::terminal::{many, print_json, say, warn_all};
 
 /// Validates; JSON output lists the errors as data.
 pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
@@ -16,18 +17,17 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
     match (Context::load(options), arguments.output) {
         (Ok(context), Output::Text) => {
             warn_all(&context)?;
-            let cluster = &context.cluster;
-            say(&format!(
-                "{}: cluster `{}`, Kubernetes {}, {} hosts: valid",
-                arguments.file.display(),
-                cluster.name,
-                cluster.kubernetes,
-                cluster.hosts.len()
-            ))?;
+            let (file, warnings) = (arguments.file.display(), context.warnings.items().len());
+            let warnings = if warnings == 0 { String::new() } else { format!(", with {}", many(warnings, "warning")) };
+            say(&format!("{file}: {}: valid{warnings}", summary(&context.cluster)))?;
             Ok(exit::DONE)
         }
         (Ok(context), Output::Json) => {
-            print_json(&json!({ "valid": true, "warnings": context.warnings.items(), "errors": [] }))?;
+            let cluster = &context.cluster;
+            print_json(&json!({
+                "valid": true, "cluster": cluster.name, "kubernetes": cluster.kubernetes, "hosts": counts(cluster),
+                "warnings": context.warnings.items(), "errors": [],
+            }))?;
             Ok(exit::DONE)
         }
         (Err(EngineError::Spec(errors)), Output::Json) => {
@@ -36,4 +36,20 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<u8> {
         }
         (Err(error), _) => Err(error.into()),
     }
+}
+
+/// The cluster in a phrase: its version, and how many hosts have which role.
+fn summary(cluster: &Cluster) -> String {
+    let roles = Role::ALL.into_iter().map(|role| (role, cluster.with_role(role).count())).filter(|(_, count)| *count > 0);
+    let roles: Vec<String> = roles.map(|(role, count)| format!("{count} {role}")).collect();
+    let hosts = many(cluster.hosts.len(), "host");
+    format!("cluster `{}`, Kubernetes {}, {hosts} ({})", cluster.name, cluster.kubernetes, roles.join(", "))
+}
+
+/// How many hosts there are, and how many of each role.
+fn counts(cluster: &Cluster) -> Value {
+    let roles = Role::ALL.into_iter().map(|role| (role.to_string(), Value::from(cluster.with_role(role).count())));
+    let mut counts: serde_json::Map<String, Value> = roles.collect();
+    counts.insert("all".into(), cluster.hosts.len().into());
+    Value::Object(counts)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use barque_engine::EngineError;
+use barque_engine::{EngineError, SegmentFinding};
 use barque_event::Failure;
 
 use super::note;
@@ -57,6 +57,18 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = note(text.trim_end());
 }
 
+/// Prints why nothing was done: what is wrong, its parts with what to do about each, and a hint for the whole.
+pub(crate) fn print_fault(message: &str, parts: &[(String, &str)], hint: Option<&str>) -> Result<()> {
+    let mut text = format!("{RED}error{RED:#}: {message}\n");
+    for (part, remedy) in parts {
+        let _ = writeln!(text, "  {part}\n    {HINT}hint{HINT:#}: {remedy}");
+    }
+    if let Some(hint) = hint {
+        let _ = writeln!(text, "  {HINT}hint{HINT:#}: {hint}");
+    }
+    note(text.trim_end())
+}
+
 fn parts(error: &EngineError) -> String {
     let mut text = String::new();
     match error {
@@ -76,9 +88,18 @@ fn parts(error: &EngineError) -> String {
                 let _ = writeln!(text, "  {}: {}\n    {HINT}remedy{HINT:#}: {}", finding.host, finding.message, finding.remedy);
             }
         }
+        EngineError::Segment(findings) => text.push_str(&segment_text(findings)),
         _ => {}
     }
     text
+}
+
+/// What is wrong on a network segment, each with its remedy.
+pub(crate) fn segment_text(findings: &[SegmentFinding]) -> String {
+    findings.iter().fold(String::new(), |mut text, finding| {
+        let _ = writeln!(text, "  {}: {}\n    {HINT}remedy{HINT:#}: {}", finding.host, finding.message, finding.remedy);
+        text
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ pub(crate) fn overview(history: &History, now: jiff::Timestamp, asked: bool) -> 
         runs.add_row([row.run.as_str(), &when, who, verb, result(row.result), &row.changed.to_string(), &undo(row)]);
     }
     let mut text = format!("{runs}\n");
+    for row in &history.runs {
+        if let Some(reason) = &row.reason {
+            let _ = writeln!(text, "\n{} was made by the hosts: it {reason}", row.run);
+        }
+    }
     if !history.hosts.is_empty() {
         let mut space = table(["HOST", "TAKES", "PROGRAMS", "FORMER CONTENTS", "JOURNALS", "SNAPSHOTS", "AGENTS"]);
         for host in &history.hosts {
@@ -75,6 +80,7 @@ const fn result(result: RunResult) -> &'static str {
         RunResult::Running => "running",
         RunResult::Died => "DIED",
         RunResult::Elsewhere => "made elsewhere",
+        RunResult::ByHosts => "by the hosts",
     }
 }
 
@@ -208,7 +214,16 @@ mod tests {
 
     fn row(second: u8, result: RunResult, changed: u32, undo: Undoable) -> RunRow {
         let started = barque_store::started_at(&run(second));
-        RunRow { run: run(second), started, operator: Some("ann@desk".into()), verb: Some("up".into()), result, changed, undo }
+        RunRow {
+            run: run(second),
+            started,
+            operator: Some("ann@desk".into()),
+            verb: Some("up".into()),
+            result,
+            changed,
+            undo,
+            reason: None,
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use barque_engine::{FilePreview, HeldPreview, HostPreview, ObjectPreview, OtherS
 use barque_model::HostName;
 
 use super::diff::{content_lines, content_words, printable};
+use super::failure::segment_text;
 use super::preview_summary::{bytes, many, summary};
 
 const TITLE: anstyle::Style = anstyle::Style::new().bold();
@@ -34,6 +35,8 @@ pub(crate) fn preview_text(preview: &Preview, verbose: bool, up: &str) -> String
     if let Some(refusal) = &preview.refusal {
         let _ = writeln!(text, "{TITLE}`barque up` would refuse this{TITLE:#}: {refusal}\n");
     }
+    let obstacles = segment_text(&preview.obstacles);
+    section(&mut text, "`barque up` would refuse this because of other machines on the balancers' network segment", &obstacles);
     text.push_str(&summary(preview, up));
     text
 }

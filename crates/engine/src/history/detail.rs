@@ -168,7 +168,7 @@ fn what(record: &Record, kept: &BTreeSet<Digest>) -> Option<(u64, Vec<(ResourceI
             *seq,
             names.iter().map(|name| (ResourceId(name.clone()), other("what the runs taken back had made of it".to_owned()))).collect(),
         )),
-        Record::Outcome { .. } | Record::End { .. } => None,
+        Record::TakeBack { .. } | Record::Outcome { .. } | Record::End { .. } => None,
     }
 }
 

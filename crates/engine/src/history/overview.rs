@@ -47,6 +47,9 @@ pub struct RunRow {
     pub changed: u32,
     /// Whether it can be undone.
     pub undo: Undoable,
+    /// Why the hosts made it themselves, if they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// How a run ended.
@@ -67,6 +70,8 @@ pub enum RunResult {
     Died,
     /// It was made from another machine or state directory; only the hosts know of it.
     Elsewhere,
+    /// Hosts made it themselves: the dead-man switch took a run back that nobody had confirmed.
+    ByHosts,
 }
 
 /// Whether a run can be undone.
@@ -146,21 +151,33 @@ fn rows(locals: &[LocalRun], running: bool, survey: &Survey) -> Vec<RunRow> {
         rows.insert(&local.run, local_row(local, running && newest == Some(&local.run)));
     }
     for run in survey.runs() {
-        rows.entry(run).or_insert_with(|| RunRow {
-            run: run.clone(),
-            started: started_at(run),
-            operator: None,
-            verb: survey.of(run).any(|(_, known)| known.restores).then(|| "rollback".to_owned()),
-            result: RunResult::Elsewhere,
-            changed: survey.of(run).map(|(_, known)| known.changed).sum(),
-            undo: Undoable::Unknown,
-        });
+        rows.entry(run).or_insert_with(|| elsewhere(run, survey));
     }
     let mut rows: Vec<RunRow> = rows.into_values().rev().collect();
     for row in &mut rows {
         row.undo = undoable(row, survey);
     }
     rows
+}
+
+/// A run that only hosts know of.
+fn elsewhere(run: &RunId, survey: &Survey) -> RunRow {
+    let reason = survey.of(run).find_map(|(_, known)| known.reason.clone());
+    let verb = match reason {
+        Some(_) => Some("take back"),
+        None if survey.of(run).any(|(_, known)| known.restores) => Some("rollback"),
+        None => None,
+    };
+    RunRow {
+        run: run.clone(),
+        started: started_at(run),
+        operator: None,
+        verb: verb.map(str::to_owned),
+        result: if reason.is_some() { RunResult::ByHosts } else { RunResult::Elsewhere },
+        changed: survey.of(run).map(|(_, known)| known.changed).sum(),
+        undo: Undoable::Unknown,
+        reason,
+    }
 }
 
 fn local_row(local: &LocalRun, running: bool) -> RunRow {
@@ -181,6 +198,7 @@ fn local_row(local: &LocalRun, running: bool) -> RunRow {
         result,
         changed: summary.map_or(0, |summary| summary.changed),
         undo: Undoable::Unknown,
+        reason: None,
     }
 }
 
@@ -230,6 +248,7 @@ mod tests {
             open: 0,
             restores: *second == 9,
             taken_back: *taken_back,
+            reason: None,
         });
         HostRuns { runs: runs.collect(), ..HostRuns::default() }
     }

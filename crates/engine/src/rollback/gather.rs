@@ -40,7 +40,7 @@ pub(super) async fn gather(
         return Ok(single_files(&chosen));
     }
     let mut report = RollbackReport::default();
-    let newest = survey.in_force().into_iter().next_back().cloned();
+    let newest = survey.of_operators().into_iter().next_back().cloned();
     let Some(before) = request.to.clone().or(newest) else {
         return Ok(Undo { report, plan: files::plan(&[]), items: BTreeMap::new(), access: Access::default(), health: Vec::new() });
     };
@@ -195,7 +195,14 @@ mod tests {
     }
 
     fn survey(seconds: &[u8]) -> Survey {
-        let runs = seconds.iter().map(|second| HostRun { run: run(*second), changed: 1, open: 0, restores: false, taken_back: false });
+        let runs = seconds.iter().map(|second| HostRun {
+            run: run(*second),
+            changed: 1,
+            open: 0,
+            restores: false,
+            taken_back: false,
+            reason: None,
+        });
         Survey { hosts: [("m1".parse().unwrap(), HostRuns { runs: runs.collect(), ..HostRuns::default() })].into() }
     }
 

@@ -47,6 +47,26 @@ pub(super) async fn remove(context: &HostContext) -> Vec<String> {
     notes
 }
 
+/// Tables and chains of these that are there, for people; by the programs that the host has.
+pub(crate) async fn traces() -> Vec<String> {
+    let (listed, iptables, ip6tables) = tokio::join!(listed(), saved("iptables"), saved("ip6tables"));
+    let mut found: Vec<String> = own_tables(&listed).into_iter().map(|(family, table)| format!("table {family} {table}")).collect();
+    for (program, saved) in [("iptables", iptables), ("ip6tables", ip6tables)] {
+        let chains = saved.iter().flat_map(|saved| saved.lines()).filter_map(|line| line.strip_prefix(':')?.split_whitespace().next());
+        let own: BTreeSet<&str> = chains.filter(|chain| is_ours(chain)).collect();
+        if let Some(first) = own.first() {
+            found.push(format!("{} chains of {program}, such as {first}", own.len()));
+        }
+    }
+    found
+}
+
+/// What `iptables-save` prints; `None` when it does not.
+async fn saved(program: &str) -> Option<String> {
+    let saved = Command::new(&format!("{program}-save"), Vec::<String>::new()).timeout(CALL).run().await;
+    saved.ok().map(|saved| saved.stdout)
+}
+
 /// The tables of nftables. Without its program only the kernel knows, but kube-proxy and flannel could not have made any either.
 async fn listed() -> String {
     Command::new("nft", ["list", "tables"]).timeout(CALL).run().await.map(|output| output.stdout).unwrap_or_default()

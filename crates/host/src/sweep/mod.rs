@@ -13,6 +13,7 @@ use barque_plan::Sweep;
 
 use crate::context::HostContext;
 
+pub(crate) use filters::traces as filter_traces;
 pub(crate) use mounts::is_mount_point;
 
 /// Removes what is named. Answers with notes: what could not be removed and does no harm.

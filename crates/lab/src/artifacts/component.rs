@@ -16,15 +16,21 @@ pub(super) struct Component {
     pub(super) version: String,
     /// Names of its programs in the bundle.
     pub(super) programs: &'static [&'static str],
+    /// SPDX expression of its licence, with that of what is linked in besides its language's own libraries.
+    pub(super) licence: &'static str,
 }
+
+const APACHE: &str = "Apache-2.0";
 
 /// The components of `release` that hosts get as programs, those first that other items are made from.
 pub(super) fn components(release: &Release) -> Vec<Component> {
-    let component = |name, version: barque_model::Version, programs| Component { name, version: version.to_string(), programs };
+    let component =
+        |name, version: barque_model::Version, programs| Component { name, version: version.to_string(), programs, licence: APACHE };
     vec![
         component("coredns", release.coredns, &["coredns"]),
         component("etcd", release.etcd, &["etcd", "etcdctl", "etcdutl"]),
-        component("runc", release.runc, &["runc"]),
+        // libseccomp and glibc are linked in.
+        Component { licence: "Apache-2.0 AND LGPL-2.1-only AND LGPL-2.1-or-later", ..component("runc", release.runc, &["runc"]) },
         component("containerd", release.containerd, &["containerd", "containerd-shim-runc-v2", "ctr"]),
         component("cni-plugins", release.cni_plugins, &["cni-bridge", "cni-host-local", "cni-loopback", "cni-portmap", "cni-ptp"]),
         component("flannel-cni", release.flannel_cni, &["cni-flannel"]),

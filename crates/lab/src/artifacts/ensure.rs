@@ -91,12 +91,14 @@ impl Run<'_> {
         if let Ok(found) = self.bundle.binary(program, &component.version, self.architecture)
             && is_current(&found.source, key.as_deref())
         {
+            let found = found.clone();
+            self.bundle.set_licence(&found, component.licence)?;
             (self.progress)(Progress::Present { item });
             return Ok(());
         }
         let start = self.start(&item);
         let Fetched { path, source } = self.program(component.name, &component.version, program)?;
-        let description = self.description(ArtifactKind::Binary, program, &component.version, source);
+        let description = self.description(ArtifactKind::Binary, program, &component.version, source, component.licence);
         self.store(item, start, &path, description)?;
         Ok(())
     }
@@ -112,6 +114,8 @@ impl Run<'_> {
         if let Ok(found) = self.bundle.image(image.name, &image.version, self.architecture)
             && is_current(&found.source, Some(&key))
         {
+            let found = found.clone();
+            self.bundle.set_licence(&found, image.licence)?;
             (self.progress)(Progress::Present { item });
             return Ok(());
         }
@@ -126,7 +130,7 @@ impl Run<'_> {
             Image { reference: image.reference(), program: &program, path: image.path, user: image.user, architecture: self.architecture };
         packed.write_to(&layout).map_err(io_error(format!("pack {item}")))?;
         let source = format!("packed from {}, key {key}", image.path);
-        let description = self.description(ArtifactKind::Image, image.name, &image.version, source);
+        let description = self.description(ArtifactKind::Image, image.name, &image.version, source, image.licence);
         self.store(item, start, &layout, description)
     }
 
@@ -134,6 +138,7 @@ impl Run<'_> {
         let item = format!("packages for {}", packages::DISTRIBUTION);
         let key = packages::key(root)?;
         if packages::are_present(&self.bundle, self.architecture, &key) {
+            packages::set_licences(&mut self.bundle)?;
             (self.progress)(Progress::Present { item });
             return Ok(());
         }
@@ -164,8 +169,9 @@ impl Run<'_> {
         Ok(path)
     }
 
-    fn description(&self, kind: ArtifactKind, name: &str, version: &str, source: String) -> Description {
-        Description { kind, name: name.to_owned(), version: version.to_owned(), architecture: self.architecture, source }
+    fn description(&self, kind: ArtifactKind, name: &str, version: &str, source: String, licence: &str) -> Description {
+        let (name, version, licence) = (name.to_owned(), version.to_owned(), licence.to_owned());
+        Description { kind, name, version, architecture: self.architecture, source, licence }
     }
 
     fn start(&mut self, item: &str) -> Instant {

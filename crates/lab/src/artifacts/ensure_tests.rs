@@ -27,19 +27,19 @@ fn unreachable() -> Downloads {
 
 fn fill(cache: &Path, release: &Release) {
     let mut bundle = Bundle::create_or_open(cache.join("bundle")).unwrap();
-    let mut add = |kind, name: &str, version: &str| {
+    let mut add = |kind, name: &str, version: &str, licence: &str| {
         let source = format!("https://downloads.example/{name}");
         let architecture = this_architecture().unwrap();
-        let description = Description { kind, name: name.into(), version: version.into(), architecture, source };
+        let description = Description { kind, name: name.into(), version: version.into(), architecture, source, licence: licence.into() };
         bundle.add(name.as_bytes(), description).unwrap();
     };
     for component in components(release) {
         for program in component.programs {
-            add(ArtifactKind::Binary, program, &component.version);
+            add(ArtifactKind::Binary, program, &component.version, component.licence);
         }
     }
     for image in images(release) {
-        add(ArtifactKind::Image, image.name, &image.version);
+        add(ArtifactKind::Image, image.name, &image.version, image.licence);
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Packed {
     pub(super) path: &'static str,
     /// See [`super::layout::Image::user`].
     pub(super) user: Option<&'static str>,
+    /// SPDX expression of its program's licence.
+    pub(super) licence: &'static str,
 }
 
 /// The images of `release`.
@@ -56,6 +58,7 @@ pub(super) fn images(release: &Release) -> Vec<Packed> {
             program: ProgramOf::Pause,
             path: "pause",
             user: Some("65535:65535"),
+            licence: "Apache-2.0",
         },
         Packed {
             name: "registry.k8s.io/coredns/coredns",
@@ -66,6 +69,7 @@ pub(super) fn images(release: &Release) -> Vec<Packed> {
             // Port 53 needs NET_BIND_SERVICE, which a container keeps only as root unless the file carries it: the pod drops all
             // other capabilities, and the user stays unset.
             user: None,
+            licence: "Apache-2.0",
         },
         Packed {
             name: TOOLBOX_IMAGE,
@@ -74,6 +78,7 @@ pub(super) fn images(release: &Release) -> Vec<Packed> {
             program: ProgramOf::Recipe("toolbox"),
             path: "toolbox",
             user: Some("65534:65534"),
+            licence: "Apache-2.0",
         },
     ]
 }

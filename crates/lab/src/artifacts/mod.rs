@@ -11,6 +11,7 @@ mod error;
 mod go;
 mod image;
 mod layout;
+mod licence;
 mod packages;
 mod progress;
 mod recipe;

@@ -7,9 +7,9 @@ use barque_bundle::{Architecture, Artifact, ArtifactKind, Bundle, Description};
 use fs_err as fs;
 use sha2::{Digest as _, Sha256};
 
-use super::ArtifactError;
 use super::apt::{Apt, Deb};
 use super::error::io_error;
+use super::{ArtifactError, licence};
 
 /// The distribution that packages are carried for.
 pub const DISTRIBUTION: &str = "debian-13";
@@ -35,6 +35,15 @@ pub(super) fn are_present(bundle: &Bundle, architecture: Architecture, key: &str
     })
 }
 
+/// Sets the licences of packages that were stored before barque knew them.
+pub(super) fn set_licences(bundle: &mut Bundle) -> Result<(), ArtifactError> {
+    let is_package = |artifact: &&Artifact| matches!(artifact.kind, ArtifactKind::Package { .. });
+    for package in bundle.artifacts().iter().filter(is_package).cloned().collect::<Vec<_>>() {
+        bundle.set_licence(&package, licence::of_package(&package.name))?;
+    }
+    Ok(())
+}
+
 /// Resolves and fetches all closures for the minimal root `root` and stores them in place of older ones.
 pub(super) fn store(bundle: &mut Bundle, root: &Path, architecture: Architecture, work: &Path, key: &str) -> Result<(), ArtifactError> {
     let apt = Apt::new(work, CODENAME, &root.join("var/lib/dpkg/status"), &architecture.to_string())?;
@@ -58,12 +67,14 @@ pub(super) fn store(bundle: &mut Bundle, root: &Path, architecture: Architecture
     let (last, first): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(deb, _)| CARRIED_PACKAGES.contains(&deb.name.as_str()));
     for (deb, for_packages) in first.into_iter().chain(last) {
         let for_packages = for_packages.into_iter().map(str::to_owned).collect();
+        let licence = licence::of_package(&deb.name).to_owned();
         let description = Description {
             kind: ArtifactKind::Package { distribution: DISTRIBUTION.to_owned(), for_packages },
             name: deb.name,
             version: deb.version,
             architecture,
             source: format!("Debian {CODENAME} main {}, key {key}", deb.file),
+            licence,
         };
         bundle.add_file(&apt.archives().join(&deb.file), description)?;
     }
@@ -82,6 +93,7 @@ mod tests {
             version: "1".into(),
             architecture: Architecture::Amd64,
             source: format!("test, key {key}"),
+            licence: "MIT".into(),
         };
         bundle.add(name.as_bytes(), description).unwrap();
     }

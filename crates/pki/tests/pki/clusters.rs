@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use barque_model::{
-    Cluster, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Role, Runtime, Ssh, Sudo,
-    TransportKind, Version, Vrid,
+    Cluster, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Role, Runtime,
+    Ssh, Sudo, TransportKind, Version, Vrid, VridOrigin,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,7 +61,13 @@ pub(crate) fn seven_hosts() -> Cluster {
             mtu: None,
             kube_proxy_mode: KubeProxyMode::Nftables,
         },
-        load_balancer: Some(LoadBalancer { vip: [10, 0, 0, 100].into(), interface: None, vrid: Vrid(51), port: 8443 }),
+        load_balancer: Some(LoadBalancer {
+            vip: [10, 0, 0, 100].into(),
+            interface: None,
+            vrid: Vrid(51),
+            vrid_origin: VridOrigin::Written,
+            port: 8443,
+        }),
         runtime: Runtime { data_directory: "/var/lib/containerd".to_owned(), restrict_oom_score_adj: false, mirrors: BTreeMap::new() },
         kubelet: KubeletSettings {
             max_pods: 110,
@@ -82,5 +88,7 @@ pub(crate) fn seven_hosts() -> Cluster {
             audit_max_backups: 10,
             audit_max_size_mb: 100,
         },
+        accepted_checks: Vec::new(),
+        firewall: Firewall::default(),
     }
 }

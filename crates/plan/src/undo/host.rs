@@ -4,8 +4,8 @@ use barque_model::Component;
 
 use super::item::{HostItems, Part};
 use super::sweeps::SWEEPS;
-use crate::Resource;
 use crate::graph::Key;
+use crate::{FIREWALL_FOLDER, FIREWALL_UNIT, Resource};
 
 /// Components that must have ended before `component` ends.
 const fn ends_after(component: Component) -> &'static [Component] {
@@ -141,5 +141,6 @@ fn is_others(part: &Part<'_>, component: Component) -> bool {
 fn is_file_of(part: &Part<'_>, unit: &Part<'_>) -> bool {
     let (Resource::File(file), Some(name)) = (&part.item.resource, unit.unit()) else { return false };
     file.path == format!("/etc/systemd/system/{name}")
+        || (name == FIREWALL_UNIT && file.path.starts_with(FIREWALL_FOLDER))
         || (name == barque_render::WATCHDOG_TIMER && barque_render::WATCHDOG_FILES.contains(&file.path.as_str()))
 }

@@ -204,6 +204,8 @@ fn format_1_is_read() {
             Action::Objects { .. } => "objects",
             Action::Node { .. } => "node",
             Action::UndoObjects { .. } => "undoObjects",
+            // Of `firewall apply`, whose plans are not saved.
+            Action::Arm { .. } | Action::Confirm { .. } => "dead-man switch",
             Action::ClusterGate { .. } => "clusterGate",
         })
         .collect();

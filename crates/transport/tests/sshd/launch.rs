@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use barque_model::{Digest, TransportKind};
-use barque_transport::{Connection, Escalation, Executable, ExitStatus, LaunchError, launch_in};
+use barque_transport::{Connection, Escalation, Executable, ExitStatus, LaunchError, launch_in, launch_unseen_in};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{BOTH, Sshd, finish, run};
@@ -31,6 +31,17 @@ async fn talk(connection: &dyn Connection, base: &Path, executable: &Executable,
 
 async fn fails(connection: &dyn Connection, base: &Path, executable: &Executable, escalation: &Escalation) -> LaunchError {
     launch_in(base.to_str().unwrap(), connection, executable, &[], escalation).await.map(drop).unwrap_err()
+}
+
+/// The same, and nothing of it stays.
+async fn talk_unseen(connection: &dyn Connection, base: &Path, places: &str, executable: &Executable) -> (usize, String) {
+    let launched = launch_unseen_in(base.to_str().unwrap(), places, connection, executable, &["--x", "it's a"], &Escalation::None);
+    let launched = launched.await.unwrap();
+    let mut process = launched.process;
+    process.stdin.write_all(b"frames\n").await.unwrap();
+    let (output, _, status) = finish(process).await;
+    assert_eq!(status, ExitStatus::Code(0));
+    (launched.sent, output)
 }
 
 const REPLY: &str = "argument <--x>\nargument <it's a>\nframes\n";
@@ -210,5 +221,30 @@ async fn sudo_in_its_moods() {
         let error = fails(&*connection, &base, &executable, &password("x")).await;
         assert!(matches!(error, LaunchError::SudoNotAllowed { .. }), "{error:?}");
         connection.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_stays_of_one_that_is_not_to_be_seen() {
+    let sshd = Sshd::start();
+    for transport in BOTH {
+        let connection = sshd.connect(transport, "ed25519").await;
+        let base = sshd.path(&format!("{transport:?}/unseen/agent"));
+        let memory = sshd.path(&format!("{transport:?}/memory"));
+        std::fs::create_dir_all(&memory).unwrap();
+        let agent = agent("unseen", 3 << 20);
+        let places = format!("/none/such {}", memory.display());
+        let (size, none) = (agent.sizes().0, || std::fs::read_dir(&memory).unwrap().count() == 0);
+        assert_eq!(talk_unseen(&*connection, &base, &places, &agent).await, (size, REPLY.to_owned()));
+        assert!(none() && !base.exists(), "something stays");
+        let zipped = agent.clone().with_gzip().unwrap();
+        assert_eq!(talk_unseen(&*connection, &base, &places, &zipped).await.1, REPLY);
+        assert!(none() && !base.exists(), "something stays");
+
+        // One that lies there anyway is used.
+        talk(&*connection, &base, &agent, &Escalation::None).await;
+        assert_eq!(talk_unseen(&*connection, &base, &places, &agent).await, (0, REPLY.to_owned()));
+        let refused = launch_unseen_in("/none/at/all", "/none/such", &*connection, &agent, &[], &Escalation::None).await;
+        assert!(matches!(refused.map(drop), Err(LaunchError::Storage { .. })));
     }
 }

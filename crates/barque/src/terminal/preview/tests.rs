@@ -22,6 +22,7 @@ fn empty() -> Preview {
         held_objects: Vec::new(),
         pending: Vec::new(),
         refusal: None,
+        obstacles: Vec::new(),
         limits: Vec::new(),
         left_out: Vec::new(),
         pulled_in: Vec::new(),
@@ -229,6 +230,12 @@ fn what_stays_as_it_is() {
         left_out: vec![step(Some("m1"), "create /etc/a"), step(Some("m1"), "create /etc/b"), step(None, "apply CoreDNS")],
         pulled_in: vec![step(Some("m1"), "create /etc/etcd")],
         refusal: Some("etcd cannot run".into()),
+        obstacles: vec![barque_engine::SegmentFinding {
+            kind: barque_engine::SegmentKind::VipInUse,
+            host: "lb1".parse().unwrap(),
+            message: "the VIP 10.0.0.100 is in use: another machine, 02:00:00:00:00:09 (10.0.0.9) answers for it on eth0".into(),
+            remedy: "take 10.0.0.100 off that machine".into(),
+        }],
         answering: 6,
         ..empty()
     };
@@ -253,6 +260,10 @@ fn what_stays_as_it_is() {
         hint: see that it runs
 
     `barque up` would refuse this: etcd cannot run
+
+    `barque up` would refuse this because of other machines on the balancers' network segment
+      lb1: the VIP 10.0.0.100 is in use: another machine, 02:00:00:00:00:09 (10.0.0.9) answers for it on eth0
+        remedy: take 10.0.0.100 off that machine
 
     nothing to change within stage=etcd; 1 edit by hand left as it is, 1 host without an answer
     ");

@@ -1,0 +1,165 @@
+//! Arguments of the verbs that look after bundles and their images.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{ClusterArguments, Output};
+
+/// What can be done with a bundle.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Check every file against the manifest, and name all that are missing, changed or surplus
+    Verify(BundleVerifyArguments),
+    /// List what is in it: versions, sizes, digests, licences and sources
+    Show(BundleArguments),
+    /// Compare two bundles: what was added, removed or changed
+    Diff(BundleDiffArguments),
+    /// Make one file of a bundle; same bundle, same bytes
+    Pack(BundlePackArguments),
+    /// Make a pair of keys that sign bundles
+    Key(BundleKeyArguments),
+    /// Sign a bundle's manifest, which has the digests of everything in it
+    Sign(BundleSignArguments),
+    /// Delete from a bundle's folder what its manifest does not know
+    Prune(BundlePruneArguments),
+}
+
+/// Which bundle, and how the answer is printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleArguments {
+    /// The bundle, a folder or a file; the one that `barque lab artifacts` fills when not given
+    #[arg(value_name = "DIR|FILE")]
+    pub(crate) path: Option<PathBuf>,
+    /// The same as the argument
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `bundle verify`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleVerifyArguments {
+    #[command(flatten)]
+    pub(crate) bundle: BundleArguments,
+    /// Check that the bundle is signed with this public key too
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Arguments of `bundle diff`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleDiffArguments {
+    /// The first bundle, a folder or a file
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// The second one
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `bundle pack`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundlePackArguments {
+    /// The bundle
+    #[arg(value_name = "DIR")]
+    pub(crate) bundle: PathBuf,
+    /// The file to make; a bundle file of that name is replaced
+    #[arg(value_name = "FILE.barque")]
+    pub(crate) file: PathBuf,
+    /// Sign it with this secret key; without, the folder's signature goes along
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Read the secret key's passphrase from this file
+    #[arg(long, requires = "sign", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `bundle key`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleKeyArguments {
+    /// The file for the secret key (mode 0600); the public key goes to `FILE.pub`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Encrypt the secret key with the passphrase in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `bundle sign`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleSignArguments {
+    #[command(flatten)]
+    pub(crate) bundle: BundleArguments,
+    /// The secret key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Read the secret key's passphrase from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// Arguments of `bundle prune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundlePruneArguments {
+    #[command(flatten)]
+    pub(crate) bundle: BundleArguments,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// What can be asked of images.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ImagesCommand {
+    /// List every image by digest, with the reference that pods use and what needs it
+    List(ImagesListArguments),
+}
+
+/// Arguments of `images list`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImagesListArguments {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
+    /// The bundle, a folder or a file
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Verb};
+
+    fn parse(words: &str) -> Result<Verb, clap::Error> {
+        Arguments::try_parse_from(words.split(' ')).map(|arguments| arguments.verb)
+    }
+
+    #[test]
+    fn a_bundle_is_named_in_either_way() {
+        let Verb::Bundle(BundleCommand::Show(shown)) = parse("barque bundle show a.barque").unwrap() else { panic!("not show") };
+        assert_eq!((shown.path, shown.output), (Some("a.barque".into()), Output::Text));
+        let Verb::Bundle(BundleCommand::Verify(verify)) = parse("barque bundle verify --bundle dir --key k.pub -o json").unwrap() else {
+            panic!("not verify")
+        };
+        assert_eq!((verify.bundle.bundle, verify.key), (Some("dir".into()), Some("k.pub".into())));
+        assert!(parse("barque bundle diff one").is_err());
+        assert!(parse("barque bundle pack dir file --passphrase-file x").is_err(), "a passphrase of no key");
+        assert!(parse("barque bundle sign dir").is_err(), "no key");
+        assert!(parse("barque images list -f a.yaml --bundle dir -o json").is_ok());
+    }
+}

@@ -1,0 +1,18 @@
+//! Dispatches the verbs of `barque bundle`.
+
+use anyhow::Result;
+
+use crate::arguments::BundleCommand;
+
+/// Runs one of them.
+pub(crate) fn run(command: &BundleCommand) -> Result<u8> {
+    match command {
+        BundleCommand::Verify(arguments) => super::verify::run(arguments),
+        BundleCommand::Show(arguments) => super::show::run(arguments),
+        BundleCommand::Diff(arguments) => super::compare::run(arguments),
+        BundleCommand::Pack(arguments) => super::pack::run(arguments),
+        BundleCommand::Key(arguments) => super::sign::make_key(arguments),
+        BundleCommand::Sign(arguments) => super::sign::run(arguments),
+        BundleCommand::Prune(arguments) => super::prune::run(arguments),
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests that need a whole bundle.
+
+mod comparing;
+mod damage;
+mod images;
+mod packing;
+mod pruning;
+mod signing;

@@ -1,0 +1,62 @@
+//! The images of a cluster: what needs each, and what the bundle has of it.
+
+use barque_bundle::{Architecture, ArtifactKind, Bundle};
+use serde::Serialize;
+
+use crate::{Context, EngineError};
+
+/// An image for one processor architecture.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRow {
+    /// Reference by which pods name it.
+    pub reference: String,
+    /// Digest of its manifest, as registries name it; none when the bundle does not have the image.
+    pub digest: Option<String>,
+    /// For which processors.
+    pub architecture: Option<Architecture>,
+    /// What it takes in the bundle, in bytes.
+    pub size: Option<u64>,
+    /// What needs it; none for an image that only the bundle has.
+    pub needed_by: Option<String>,
+    /// Where it came from.
+    pub source: Option<String>,
+}
+
+/// All images that the cluster needs or the bundle has, sorted by reference. Reads the images, not the hosts.
+pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
+    let bundle = Bundle::open(&context.options.bundle)?;
+    let needs = barque_render::images(&context.release);
+    let needed_by = |reference: &str| {
+        let need = needs.iter().find(|need| need.reference == reference)?;
+        Some(need.needed_by.to_owned())
+    };
+    let mut rows = Vec::new();
+    for image in bundle.artifacts().iter().filter(|artifact| artifact.kind == ArtifactKind::Image) {
+        let identity = bundle.image_identity(image)?;
+        let reference = identity.reference.unwrap_or_else(|| format!("{}:{}", image.name, image.version));
+        rows.push(ImageRow {
+            needed_by: needed_by(&reference),
+            reference,
+            digest: Some(identity.digest),
+            architecture: Some(image.architecture),
+            size: Some(image.compressed_size),
+            source: Some(image.source.clone()),
+        });
+    }
+    let missing: Vec<ImageRow> = needs
+        .iter()
+        .filter(|need| rows.iter().all(|row| row.reference != need.reference))
+        .map(|need| ImageRow {
+            reference: need.reference.clone(),
+            digest: None,
+            architecture: None,
+            size: None,
+            needed_by: Some(need.needed_by.to_owned()),
+            source: None,
+        })
+        .collect();
+    rows.extend(missing);
+    rows.sort();
+    Ok(rows)
+}

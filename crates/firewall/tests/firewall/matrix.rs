@@ -1,0 +1,124 @@
+//! Which flows a configuration has.
+
+use barque_firewall::{FlowId, Matrix, Party, Protocol, matrix};
+use barque_model::PortRange;
+
+use crate::clusters::{example, narrow, read, seven};
+
+fn ids(matrix: &Matrix) -> Vec<&str> {
+    matrix.flows.iter().map(|flow| flow.id.as_str()).collect()
+}
+
+fn pairs(matrix: &Matrix, id: &FlowId) -> String {
+    let pairs = matrix.with_id(id).flat_map(barque_firewall::Flow::host_pairs);
+    pairs.map(|(from, to)| format!("{from}>{to}")).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn seven_hosts_with_etcd_beside_the_masters() {
+    let matrix = matrix(&example("ha.yaml"));
+    let expected = [
+        "ssh",
+        "icmp",
+        "api-vip",
+        "api",
+        "etcd-check",
+        "etcd-peer",
+        "kubelet",
+        "vrrp",
+        "vxlan",
+        "pods",
+        "pods-out",
+        "node-ports-tcp",
+        "node-ports-udp",
+    ];
+    assert_eq!(ids(&matrix), expected);
+    assert_eq!(pairs(&matrix, &FlowId::EtcdPeer), "m1>m2 m1>m3 m2>m1 m2>m3 m3>m1 m3>m2");
+    assert_eq!(pairs(&matrix, &FlowId::Vrrp), "lb1>lb2 lb2>lb1");
+    assert!(pairs(&matrix, &FlowId::Kubelet).ends_with("m3>n1 m3>n2"));
+    assert!(pairs(&matrix, &FlowId::Api).contains("lb2>m3") && pairs(&matrix, &FlowId::Api).contains("n1>m1"));
+    assert_eq!(pairs(&matrix, &FlowId::EtcdClient), "", "an API server beside a member asks that one");
+}
+
+#[test]
+fn ten_hosts_with_etcd_of_their_own_and_host_gw() {
+    let matrix = matrix(&example("separate-etcd.yaml"));
+    assert!(pairs(&matrix, &FlowId::EtcdClient).starts_with("m1>etcd1 m1>etcd2 m1>etcd3 m2>etcd1"));
+    assert!(ids(&matrix).contains(&"nodes-to-pods") && !ids(&matrix).contains(&"vxlan"));
+    let port = matrix.with_id(&FlowId::ApiVip).next().unwrap().ports;
+    assert_eq!(port, Some(PortRange { first: 8443, last: 8443 }));
+    let jump = Party::Outside("jump.example.com".to_owned());
+    assert_eq!(matrix.with_id(&FlowId::Ssh).next().unwrap().from, std::slice::from_ref(&jump));
+    assert_eq!(matrix.with_id(&FlowId::SshJump).next().unwrap().to, [jump]);
+    assert_eq!(matrix.with_id(&FlowId::Mirror).next().unwrap().to, [Party::Outside("mirror.example.com".to_owned())]);
+}
+
+#[test]
+fn one_host_talks_to_nobody_but_clients() {
+    let matrix = matrix(&example("minimal.yaml"));
+    assert_eq!(ids(&matrix), ["ssh", "icmp", "api", "pods", "pods-out", "node-ports-tcp", "node-ports-udp"]);
+    assert!(matrix.flows.iter().all(|flow| flow.host_pairs().is_empty()));
+}
+
+#[test]
+fn without_balancers_the_first_master_is_the_endpoint() {
+    let cluster = read(
+        "
+apiVersion: barque.dev/v1
+kind: Cluster
+metadata: {name: two}
+spec:
+  kubernetes: {version: 1.37.2}
+  hosts:
+    - {name: e1, address: 192.0.2.1, roles: [etcd]}
+    - {name: m1, address: 192.0.2.2, roles: [master]}
+    - {name: m2, address: 192.0.2.3, roles: [master], ssh: {port: 2222}}
+",
+    );
+    let matrix = matrix(&cluster);
+    let api: Vec<bool> = matrix.with_id(&FlowId::Api).map(barque_firewall::Flow::is_open).collect();
+    assert_eq!(api, [true, false]);
+    let ssh: Vec<u16> = matrix.with_id(&FlowId::Ssh).map(|flow| flow.ports.unwrap().first).collect();
+    assert_eq!(ssh, [22, 2222]);
+}
+
+#[test]
+fn settings_name_sources_and_more_flows() {
+    let matrix = matrix(&narrow());
+    let from = |id: &FlowId| -> Vec<String> {
+        let networks = matrix.with_id(id).flat_map(|flow| &flow.from).filter_map(|party| match party {
+            Party::Network(network) => Some(network.to_string()),
+            _ => None,
+        });
+        networks.collect()
+    };
+    assert_eq!(from(&FlowId::Ssh), ["198.51.100.0/28"]);
+    assert_eq!(from(&FlowId::ApiVip), ["198.51.100.0/28", "198.51.100.0/24", "192.0.2.0/24"]);
+    assert_eq!(from(&FlowId::NodePortsUdp), ["203.0.113.0/24", "192.0.2.0/25"]);
+    let game = matrix.with_id(&FlowId::extra("game")).next().unwrap();
+    assert!(game.is_open() && game.protocol == Protocol::Udp && game.to.len() == 2);
+    let metrics = matrix.with_id(&FlowId::extra("metrics-server")).next().unwrap();
+    assert!(metrics.from.contains(&Party::Pods) && metrics.host_pairs().len() == 20);
+}
+
+#[test]
+fn a_flag_that_sends_resources_elsewhere_is_a_flow() {
+    let cluster = seven(
+        "
+  extraArgs:
+    kubeApiserver:
+      etcd-servers-overrides: /events#https://192.0.2.77:2379;https://192.0.2.78:4001,/leases#https://events.example:2379
+",
+    );
+    let matrix = matrix(&cluster);
+    let targets: Vec<String> =
+        matrix.with_id(&FlowId::EtcdOverride).map(|flow| format!("{:?} {}", flow.to[0], flow.ports.unwrap().first)).collect();
+    assert_eq!(targets, ["Outside(\"192.0.2.77\") 2379", "Outside(\"192.0.2.78\") 4001", "Outside(\"events.example\") 2379"]);
+}
+
+#[test]
+fn as_data() {
+    insta::assert_json_snapshot!(matrix(&example("ha.yaml")));
+    let text = serde_json::to_string(&matrix(&narrow())).unwrap();
+    assert_eq!(serde_json::from_str::<Matrix>(&text).unwrap(), matrix(&narrow()));
+}

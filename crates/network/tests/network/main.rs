@@ -1,0 +1,6 @@
+//! Whole plans and pictures.
+#![allow(clippy::unwrap_used)]
+
+mod picture;
+mod plan;
+mod support;
