@@ -55,7 +55,7 @@ pub async fn inspect(context: &HostContext, request: &InspectRequest) -> Result<
         swaps: swaps::swaps(context),
         volumes: volumes::volumes(context, &request.paths),
         sync: measured.map_err(io::Error::other)?,
-        links: links::links(context),
+        links: links::links(),
         routes: routes::routes(context),
         resolvers,
         listeners: sockets::listeners(context, &request.ports, &processes),

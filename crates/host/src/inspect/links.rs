@@ -1,14 +1,22 @@
 //! Network interfaces.
 
 use barque_check::Link;
+use nix::sys::socket::SockaddrLike as _;
 
-use super::read::{line, names};
-use crate::context::HostContext;
-
-/// Interfaces with a MAC address.
-pub(super) fn links(context: &HostContext) -> Vec<Link> {
-    let folder = "/sys/class/net";
-    let mac =
-        |name: &String| line(context, &format!("{folder}/{name}/address")).filter(|mac| mac.chars().any(|digit| !"0:".contains(digit)));
-    names(context, folder).into_iter().filter_map(|name| Some(Link { mac: mac(&name)?.to_ascii_lowercase(), name })).collect()
+/// Interfaces with a MAC address, by name.
+///
+/// Asked of the kernel, not read from /sys/class/net: a container's /sys may show the interfaces of the machine that it runs on.
+pub(super) fn links() -> Vec<Link> {
+    let mut links: Vec<Link> = nix::ifaddrs::getifaddrs()
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let address = entry.address.filter(|address| address.family() == Some(nix::sys::socket::AddressFamily::Packet))?;
+            let bytes = address.as_link_addr()?.addr().filter(|bytes| *bytes != [0; 6])?;
+            let mac = bytes.map(|byte| format!("{byte:02x}")).join(":");
+            Some(Link { name: entry.interface_name, mac })
+        })
+        .collect();
+    links.sort_by(|left, right| left.name.cmp(&right.name));
+    links
 }
