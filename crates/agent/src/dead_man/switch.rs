@@ -101,6 +101,10 @@ pub(crate) fn guard(context: &HostContext) -> Result<fs::File, Failure> {
 /// Why another run must wait, if it must. Only a taking back that has begun can be ended, by a run that breaks locks: it may be that something
 /// cannot be restored. An armed switch cannot: its time is short, and whoever breaks the lock of a dead run must not keep what cut it off.
 pub(crate) fn blocks(context: &HostContext, request: &LockRequest) -> Result<Option<Failure>, Failure> {
+    // Only a run that holds the host's lock arms a switch: what is not there now will not be. The guard's file is not made for nothing.
+    if Switch::read(context)?.is_none() {
+        return Ok(None);
+    }
     let _guard = guard(context)?;
     let Some(switch) = Switch::read(context)? else { return Ok(None) };
     if [&switch.lock.run, &switch.undo].contains(&&request.run) {
