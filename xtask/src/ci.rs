@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::nextest::{self, Skips, Summary};
 use crate::run::{self, cargo};
-use crate::{codegen, deps, dist, e2e};
+use crate::{codegen, deps, dist, e2e, metadata, suites};
 
 /// One gate.
 struct Gate {
@@ -26,20 +26,23 @@ const GATES: &[Gate] = &[
         run: |_| run::check(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])),
     },
     Gate { name: "unit tests", run: unit_tests },
-    Gate { name: "doc tests", run: |_| run::check(&mut cargo(&["test", "--locked", "--quiet", "--workspace", "--doc"])) },
+    Gate { name: "doc tests", run: |_| run::check(&mut cargo(&["test", "--locked", "--quiet", "--workspace", "--all-features", "--doc"])) },
     Gate {
         name: "documentation",
-        run: |_| run::check(cargo(&["doc", "--locked", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")),
+        run: |_| {
+            run::check(
+                cargo(&["doc", "--locked", "--quiet", "--workspace", "--all-features", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+            )
+        },
     },
     Gate { name: "generated files", run: |_| codegen::run(true) },
     Gate { name: "static binary", run: |_| dist::run(dist::Profile::Release) },
 ];
 
 fn unit_tests(summary: &mut Summary) -> Result<()> {
-    let mut command = cargo(&["nextest", "run", "--locked", "--workspace", "--exclude", "barque-e2e"]);
     // A snapshot that differs is a failure, never a new file.
+    let mut command = suites::unit(&metadata::read()?)?;
     command.env("INSTA_UPDATE", "no");
-    // Tests that need real hosts are left out here and must not be left out by `e2e`.
     summary.extend(nextest::run(&mut command, Skips::Forbidden)?);
     Ok(())
 }

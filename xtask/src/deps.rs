@@ -96,7 +96,7 @@ mod tests {
 
     fn edge(from: &str, to: &str, kind: Option<DependencyKind>, optional: bool) -> Vec<String> {
         let dependency = Dependency { name: to.to_owned(), kind, optional };
-        faults(&Metadata { packages: vec![Package { name: from.to_owned(), dependencies: vec![dependency] }] })
+        faults(&Metadata { packages: vec![Package { name: from.to_owned(), dependencies: vec![dependency], targets: Vec::new() }] })
     }
 
     fn normal(from: &str, to: &str) -> Vec<String> {

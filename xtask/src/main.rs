@@ -14,6 +14,7 @@ mod metadata;
 mod nextest;
 mod run;
 mod soak;
+mod suites;
 mod unpack;
 
 use std::path::PathBuf;

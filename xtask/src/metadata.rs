@@ -19,6 +19,22 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// What its manifest asks for.
     pub(crate) dependencies: Vec<Dependency>,
+    /// What is compiled of it.
+    #[serde(default)]
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One library, program, test or example.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Target {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it is: `lib`, `bin`, `test` and so on.
+    pub(crate) kind: Vec<String>,
+    /// Features without which it is not compiled.
+    #[serde(default)]
+    pub(crate) required_features: Vec<String>,
 }
 
 /// One line under `[dependencies]` or its like.

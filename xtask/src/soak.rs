@@ -3,14 +3,17 @@
 use anyhow::Result;
 
 use crate::nextest::{self, Skips};
-use crate::{e2e, run};
+use crate::{e2e, metadata, suites};
 
 /// Runs it with `points` points; what it does is shown as it happens.
 pub(crate) fn run(points: u32, build: bool) -> Result<()> {
     let environment = e2e::environment(build)?;
-    let arguments = ["nextest", "run", "--locked", "--profile", "soak", "--package", "barque-e2e", "--features", "e2e", "--no-capture"];
-    let mut command = run::cargo(&arguments);
-    command.args(["-E", "binary(kill_matrix)"]).envs(environment).env("BARQUE_SOAK_POINTS", points.to_string()).env("RUST_BACKTRACE", "0");
+    let mut command = suites::end_to_end(&metadata::read()?, "soak")?;
+    command
+        .args(["--no-capture", "-E", "binary(kill_matrix)"])
+        .envs(environment)
+        .env("BARQUE_SOAK_POINTS", points.to_string())
+        .env("RUST_BACKTRACE", "0");
     nextest::run(&mut command, Skips::Allowed)?.print();
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 
 use barque_event::Failure;
-use barque_kube::{Client, KubeError};
+use barque_kube::{Client, KubeError, NodeChange};
 use barque_model::{NodeState, ObjectDifference, RunId, Taint};
 use barque_plan::KubeUndo;
 
 use crate::journal::{Ending, Journal};
 use crate::kube_calls::{failed, name_of};
 use crate::session::Session;
-use crate::{Applied, KubeChange, KubeChangeRequest};
+use crate::{Applied, KubeChange, KubeChangeRequest, NodeFormer};
 
 /// Makes a change. What is as wanted already is left alone and not in the journal.
 pub(crate) async fn change(session: &Session, request: KubeChangeRequest) -> Result<Applied, Failure> {
@@ -68,11 +68,11 @@ impl Change<'_> {
         let Some(node) = nodes.into_iter().find(|node| node.name == name) else {
             return Err(because(KubeError::NotFound(format!("node `{name}` has not registered"))));
         };
-        let (former, added) = former(&node, labels, taints);
-        if former.is_empty() && added.is_empty() && taints.iter().all(|taint| node.taints.contains(taint)) {
+        let former = former(&node, &NodeChange { labels, remove_labels: &[], taints, remove_taints: &[] });
+        if former.is_empty() {
             return Ok(false);
         }
-        let seq = self.journal.node(self.step, name, former, added).await.map_err(|error| journal_failure(&error))?;
+        let seq = self.journal.node(self.step, name, former).await.map_err(|error| journal_failure(&error))?;
         let set = self.client.set_node(name, labels, taints).await.map_err(because);
         self.end(seq, set)
     }
@@ -80,7 +80,8 @@ impl Change<'_> {
     /// Takes all back that can be: a change that cannot does not keep the others, unless the API server does not answer.
     async fn undo(&self, changes: &[KubeUndo], before: &RunId) -> Result<bool, Failure> {
         let names = changes.iter().map(KubeUndo::name).collect();
-        let seq = self.journal.kube_restore(self.step, before, names).await.map_err(|error| journal_failure(&error))?;
+        let nodes = self.former_nodes(changes).await?;
+        let seq = self.journal.kube_restore(self.step, before, names, nodes).await.map_err(|error| journal_failure(&error))?;
         let mut changed = false;
         let mut failures: Vec<Failure> = Vec::new();
         for undo in changes {
@@ -97,12 +98,26 @@ impl Change<'_> {
         self.end(seq, joined(failures).map_or(Ok(changed), Err))
     }
 
+    /// What of the nodes among `changes` is about to change.
+    async fn former_nodes(&self, changes: &[KubeUndo]) -> Result<BTreeMap<String, NodeFormer>, Failure> {
+        if !changes.iter().any(|change| matches!(change, KubeUndo::Node { .. })) {
+            return Ok(BTreeMap::new());
+        }
+        let nodes = self.client.nodes().await.map_err(|error| failed("nodes", &error))?;
+        let formers = changes.iter().filter_map(|change| {
+            let KubeUndo::Node { name, labels, remove_labels, taints, remove_taints } = change else { return None };
+            let node = nodes.iter().find(|node| node.name == *name)?;
+            Some((name.clone(), former(node, &NodeChange { labels, remove_labels, taints, remove_taints })))
+        });
+        Ok(formers.filter(|(_, former)| !former.is_empty()).collect())
+    }
+
     async fn undo_one(&self, undo: &KubeUndo) -> Result<bool, KubeError> {
         match undo {
             KubeUndo::Delete { object } => self.client.delete(object).await,
             KubeUndo::Replace { object } => self.client.replace(object).await,
-            KubeUndo::Node { name, labels, remove_labels, remove_taints } => {
-                self.client.undo_node(name, labels, remove_labels, remove_taints).await
+            KubeUndo::Node { name, labels, remove_labels, taints, remove_taints } => {
+                self.client.change_node(name, &NodeChange { labels, remove_labels, taints, remove_taints }).await
             }
         }
     }
@@ -119,14 +134,16 @@ impl Change<'_> {
     }
 }
 
-/// What [`Client::set_node`] is about to change: the labels' former values (`None` when there is none), and the taints that were not
-/// there. A taint that is there with another value is not among them: to take it away would not bring the other value back.
-fn former(node: &NodeState, labels: &BTreeMap<String, String>, taints: &[Taint]) -> (BTreeMap<String, Option<String>>, Vec<Taint>) {
-    let differing = labels.iter().filter(|(key, value)| node.labels.get(*key) != Some(*value));
-    let former = differing.map(|(key, _)| (key.clone(), node.labels.get(key).cloned())).collect();
-    let is_there = |taint: &Taint| node.taints.iter().any(|there| there.key == taint.key && there.effect == taint.effect);
-    let added = taints.iter().filter(|taint| !is_there(taint)).cloned().collect();
-    (former, added)
+/// What `change` is about to change of the node, as it is.
+fn former(node: &NodeState, change: &NodeChange<'_>) -> NodeFormer {
+    let differing = change.labels.iter().filter(|(key, value)| node.labels.get(*key) != Some(*value)).map(|(key, _)| key);
+    let going = change.remove_labels.iter().filter(|key| node.labels.contains_key(*key));
+    let labels = differing.chain(going).map(|key| (key.clone(), node.labels.get(key).cloned())).collect();
+    let there = |taint: &Taint| node.taints.iter().find(|there| there.key == taint.key && there.effect == taint.effect);
+    let taints_added = change.taints.iter().filter(|taint| there(taint).is_none()).cloned().collect();
+    let revalued = change.taints.iter().filter_map(|taint| there(taint).filter(|there| *there != taint));
+    let removed = change.remove_taints.iter().filter(|taint| node.taints.contains(taint));
+    NodeFormer { labels, taints_added, taints_former: revalued.chain(removed).cloned().collect() }
 }
 
 /// One failure for all: the first, with the others below it. Worth another try when any of them is.
@@ -167,9 +184,17 @@ mod tests {
         };
         let labels = BTreeMap::from([(text("same"), text("x")), (text("other"), text("new")), (text("fresh"), String::new())]);
         let taints = [taint("there", ""), taint("valued", "new"), taint("fresh", "")];
-        let (former, added) = former(&node, &labels, &taints);
-        assert_eq!(former, BTreeMap::from([(text("other"), Some(text("old"))), (text("fresh"), None)]));
-        assert_eq!(added, [taint("fresh", "")]);
+        let setting = former(&node, &NodeChange { labels: &labels, remove_labels: &[], taints: &taints, remove_taints: &[] });
+        assert_eq!(setting.labels, BTreeMap::from([(text("other"), Some(text("old"))), (text("fresh"), None)]));
+        assert_eq!((setting.taints_added, setting.taints_former), (vec![taint("fresh", "")], vec![taint("valued", "old")]));
+        let remove_labels = [text("foreign"), text("unknown")];
+        let remove_taints = [taint("there", ""), taint("valued", "new")];
+        let going = former(
+            &node,
+            &NodeChange { labels: &BTreeMap::new(), remove_labels: &remove_labels, taints: &[], remove_taints: &remove_taints },
+        );
+        assert_eq!(going.labels, BTreeMap::from([(text("foreign"), Some(text("y")))]));
+        assert_eq!((going.taints_added, going.taints_former), (Vec::new(), vec![taint("there", "")]));
     }
 
     #[test]

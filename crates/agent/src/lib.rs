@@ -30,7 +30,7 @@ mod wire;
 pub use client::{AgentClient, AgentHello, StderrTail};
 pub use dead_man::take_back;
 pub use error::AgentError;
-pub use journal::{Ending, Record, read_journal};
+pub use journal::{Ending, NodeFormer, Record, read_journal};
 pub use message::{
     Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRun, HostRuns, KubeAnswer, KubeCall,
     KubeChange, KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, ReachAnswer, ReachCall, RestoreRequest, SnapshotInfo, UndoAnswer,

@@ -15,3 +15,4 @@ mod testing;
 
 pub use client::{CONNECT_TIMEOUT, Client, FIELD_MANAGER, READ_TIMEOUT, ready_anonymous};
 pub use error::KubeError;
+pub use node::NodeChange;

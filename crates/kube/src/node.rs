@@ -18,6 +18,19 @@ const ATTEMPTS: u32 = 8;
 /// Pause after the first lost race; it grows by as much each time.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A change of a node's labels and taints; what it does not name stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeChange<'a> {
+    /// Labels to set.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Labels to remove.
+    pub remove_labels: &'a [String],
+    /// Taints to set; one of the same key and effect gets the value wanted.
+    pub taints: &'a [Taint],
+    /// Taints to remove; one of another value stays.
+    pub remove_taints: &'a [Taint],
+}
+
 impl Client {
     /// Lists the nodes, sorted by name.
     pub async fn nodes(&self) -> Result<Vec<NodeState>, KubeError> {
@@ -31,20 +44,14 @@ impl Client {
     /// wanted. Answers whether there was anything to change. A node that has not registered is [`KubeError::NotFound`]: it is
     /// never created here.
     pub async fn set_node(&self, name: &str, labels: &BTreeMap<String, String>, taints: &[Taint]) -> Result<bool, KubeError> {
-        self.patch_node(name, |node| node_patch(node, labels, taints)).await
+        let change = NodeChange { labels, remove_labels: &[], taints, remove_taints: &[] };
+        self.patch_node(name, |node| node_patch(node, &change)).await
     }
 
-    /// Takes back what [`Client::set_node`] did: gives labels their former values, removes those that were not there, and removes
-    /// taints. Answers whether there was anything to change. A label or taint that is gone already, and a node that is, are nothing to
-    /// change; so is a taint whose value somebody has changed since.
-    pub async fn undo_node(
-        &self,
-        name: &str,
-        labels: &BTreeMap<String, String>,
-        remove_labels: &[String],
-        remove_taints: &[Taint],
-    ) -> Result<bool, KubeError> {
-        match self.patch_node(name, |node| undo_patch(node, labels, remove_labels, remove_taints)).await {
+    /// Changes a node's labels and taints. Answers whether there was anything to change. A label or taint that is to go and is gone
+    /// already, and a node that is gone, are nothing to change; so is a taint to remove whose value somebody has changed since.
+    pub async fn change_node(&self, name: &str, change: &NodeChange<'_>) -> Result<bool, KubeError> {
+        match self.patch_node(name, |node| node_patch(node, change)).await {
             Err(KubeError::NotFound(_)) => Ok(false),
             other => other,
         }
@@ -101,32 +108,17 @@ fn taint_of(taint: k8s_openapi::api::core::v1::Taint) -> Option<Taint> {
 }
 
 /// The merge patch that makes the node so, `None` when it is.
-fn node_patch(node: &Node, labels: &BTreeMap<String, String>, taints: &[Taint]) -> Option<Value> {
-    let mut metadata = serde_json::Map::new();
+fn node_patch(node: &Node, change: &NodeChange<'_>) -> Option<Value> {
     let present = node.metadata.labels.clone().unwrap_or_default();
-    let missing: BTreeMap<&String, &String> = labels.iter().filter(|(key, value)| present.get(*key) != Some(*value)).collect();
-    if !missing.is_empty() {
-        metadata.insert("labels".to_owned(), json!(missing));
-    }
-    whole_patch(node, metadata, taint_list(node, taints))
-}
-
-/// The merge patch that takes labels and taints back, `None` when they are.
-fn undo_patch(node: &Node, labels: &BTreeMap<String, String>, remove_labels: &[String], remove_taints: &[Taint]) -> Option<Value> {
-    let present = node.metadata.labels.clone().unwrap_or_default();
-    let mut back: BTreeMap<&String, Value> =
-        labels.iter().filter(|(key, value)| present.get(*key) != Some(*value)).map(|(key, value)| (key, json!(value))).collect();
+    let differing = change.labels.iter().filter(|(key, value)| present.get(*key) != Some(*value));
+    let mut labels: BTreeMap<&String, Value> = differing.map(|(key, value)| (key, json!(value))).collect();
     // A merge patch removes what it names as null.
-    back.extend(remove_labels.iter().filter(|key| present.contains_key(*key)).map(|key| (key, Value::Null)));
+    labels.extend(change.remove_labels.iter().filter(|key| present.contains_key(*key)).map(|key| (key, Value::Null)));
     let mut metadata = serde_json::Map::new();
-    if !back.is_empty() {
-        metadata.insert("labels".to_owned(), json!(back));
+    if !labels.is_empty() {
+        metadata.insert("labels".to_owned(), json!(labels));
     }
-    let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
-    let goes = |taint: &k8s_openapi::api::core::v1::Taint| taint_of(taint.clone()).is_some_and(|taint| remove_taints.contains(&taint));
-    let kept: Vec<Value> = taints.iter().filter(|taint| !goes(taint)).map(|taint| json!(taint)).collect();
-    let list = (kept.len() < taints.len()).then_some(kept);
-    whole_patch(node, metadata, list)
+    whole_patch(node, metadata, taint_list(node, change.taints, change.remove_taints))
 }
 
 /// The patch of a node's metadata and, if they change, of all its taints.
@@ -139,11 +131,13 @@ fn whole_patch(node: &Node, mut metadata: serde_json::Map<String, Value>, taints
     Some(json!({ "metadata": metadata, "spec": { "taints": list } }))
 }
 
-/// The whole list of taints with those wanted in it, `None` when they are. Foreign ones keep their place and their `timeAdded`.
-fn taint_list(node: &Node, wanted: &[Taint]) -> Option<Vec<Value>> {
+/// The whole list of taints with those wanted in it and those unwanted gone, `None` when it is so. Foreign ones keep their place and their
+/// `timeAdded`.
+fn taint_list(node: &Node, wanted: &[Taint], unwanted: &[Taint]) -> Option<Vec<Value>> {
     let present = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
-    let mut list: Vec<Value> = present.iter().map(|taint| json!(taint)).collect();
-    let mut changed = false;
+    let goes = |taint: &k8s_openapi::api::core::v1::Taint| taint_of(taint.clone()).is_some_and(|taint| unwanted.contains(&taint));
+    let mut list: Vec<Value> = present.iter().filter(|taint| !goes(taint)).map(|taint| json!(taint)).collect();
+    let mut changed = list.len() < present.len();
     for taint in wanted {
         let effect = taint.effect.to_string();
         let mut entry = json!({ "key": taint.key, "effect": effect });
@@ -179,6 +173,17 @@ mod tests {
 
     fn taint(key: &str, value: &str, effect: TaintEffect) -> Taint {
         Taint { key: key.into(), value: value.into(), effect }
+    }
+
+    fn setting(node: &Node, labels: &[(&str, &str)], taints: &[Taint]) -> Option<Value> {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        node_patch(node, &NodeChange { labels: &labels, remove_labels: &[], taints, remove_taints: &[] })
+    }
+
+    fn taking(node: &Node, label: (&str, &str), gone: &[&str], remove_taints: &[Taint]) -> Option<Value> {
+        let labels = BTreeMap::from([(label.0.to_owned(), label.1.to_owned())]);
+        let gone: Vec<String> = gone.iter().map(|key| (*key).to_owned()).collect();
+        node_patch(node, &NodeChange { labels: &labels, remove_labels: &gone, taints: &[], remove_taints })
     }
 
     #[test]
@@ -220,15 +225,14 @@ mod tests {
             "metadata": {"name": "n", "labels": {"a": "b", "foreign": "x"}},
             "spec": {"taints": [{"key": "k", "effect": "NoSchedule", "timeAdded": "2026-01-01T00:00:00Z"}]}
         }));
-        assert_eq!(node_patch(&node, &BTreeMap::from([("a".into(), "b".into())]), &[taint("k", "", TaintEffect::NoSchedule)]), None);
-        assert_eq!(node_patch(&node, &BTreeMap::new(), &[]), None);
+        assert_eq!(setting(&node, &[("a", "b")], &[taint("k", "", TaintEffect::NoSchedule)]), None);
+        assert_eq!(setting(&node, &[], &[]), None);
     }
 
     #[test]
     fn labels_alone_need_no_version() {
         let node = node(json!({"metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "old", "c": "d"}}}));
-        let labels = BTreeMap::from([("a".into(), "new".into()), ("c".into(), "d".into())]);
-        assert_eq!(node_patch(&node, &labels, &[]), Some(json!({"metadata": {"labels": {"a": "new"}}})));
+        assert_eq!(setting(&node, &[("a", "new"), ("c", "d")], &[]), Some(json!({"metadata": {"labels": {"a": "new"}}})));
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
         }));
         let wanted = [taint("k", "new", TaintEffect::NoSchedule), taint("k", "", TaintEffect::NoExecute)];
         assert_eq!(
-            node_patch(&node, &BTreeMap::new(), &wanted),
+            setting(&node, &[], &wanted),
             Some(json!({"metadata": {"resourceVersion": "7"}, "spec": {"taints": [
                 {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"},
                 {"key": "k", "value": "new", "effect": "NoSchedule"},
@@ -257,16 +261,18 @@ mod tests {
             "metadata": {"name": "n", "resourceVersion": "7", "labels": {"a": "new", "b": "x", "foreign": "y"}},
             "spec": {"taints": [{"key": "k", "effect": "NoSchedule"}, {"key": "k", "value": "theirs", "effect": "NoExecute"}]}
         }));
-        let labels = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
-        let gone = ["b".to_owned(), "never".to_owned()];
         assert_eq!(
-            undo_patch(&node, &labels, &gone, &[taint("k", "", TaintEffect::NoSchedule), taint("k", "", TaintEffect::NoExecute)]),
+            taking(
+                &node,
+                ("a", "old"),
+                &["b", "never"],
+                &[taint("k", "", TaintEffect::NoSchedule), taint("k", "", TaintEffect::NoExecute)]
+            ),
             Some(json!({"metadata": {"labels": {"a": "old", "b": null}, "resourceVersion": "7"}, "spec": {"taints": [
                 {"key": "k", "value": "theirs", "effect": "NoExecute"}
             ]}}))
         );
-        let labels = BTreeMap::from([("a".to_owned(), "new".to_owned())]);
-        assert_eq!(undo_patch(&node, &labels, &["never".to_owned()], &[taint("l", "", TaintEffect::NoSchedule)]), None);
+        assert_eq!(taking(&node, ("a", "new"), &["never"], &[taint("l", "", TaintEffect::NoSchedule)]), None);
     }
 
     #[tokio::test]
@@ -279,12 +285,14 @@ mod tests {
         assert!(client.set_node("n", &labels, &taints).await.unwrap());
         assert_ne!(server.object().unwrap()["metadata"]["labels"], before["metadata"]["labels"]);
         let former = BTreeMap::from([("a".to_owned(), "old".to_owned())]);
-        assert!(client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
+        let added = ["b".to_owned()];
+        let back = NodeChange { labels: &former, remove_labels: &added, taints: &[], remove_taints: &taints };
+        assert!(client.change_node("n", &back).await.unwrap());
         let after = server.object().unwrap();
         assert_eq!((&after["metadata"]["labels"], &after["spec"]["taints"]), (&before["metadata"]["labels"], &json!([])));
-        assert!(!client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
+        assert!(!client.change_node("n", &back).await.unwrap());
         server.set(None);
-        assert!(!client.undo_node("n", &former, &["b".to_owned()], &taints).await.unwrap());
+        assert!(!client.change_node("n", &back).await.unwrap());
     }
 
     fn any_taint() -> impl Strategy<Value = Taint> {
@@ -305,9 +313,9 @@ mod tests {
             let entries: Vec<Value> =
                 before.iter().map(|t| json!({"key": t.key, "value": t.value, "effect": t.effect.to_string()})).collect();
             let first = node(json!({"metadata": {"name": "n"}, "spec": {"taints": entries}}));
-            let list = taint_list(&first, &wanted).unwrap_or(entries);
+            let list = taint_list(&first, &wanted, &[]).unwrap_or(entries);
             let second = node(json!({"metadata": {"name": "n"}, "spec": {"taints": list}}));
-            prop_assert_eq!(taint_list(&second, &wanted), None);
+            prop_assert_eq!(taint_list(&second, &wanted, &[]), None);
             let after = node_state(second).taints;
             for taint in &wanted {
                 prop_assert!(after.contains(taint));

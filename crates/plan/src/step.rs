@@ -162,6 +162,9 @@ pub enum KubeUndo {
         labels: BTreeMap<String, String>,
         /// Labels to remove.
         remove_labels: Vec<String>,
+        /// Taints to set again, with their former values.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taints: Vec<Taint>,
         /// Taints to remove.
         remove_taints: Vec<Taint>,
     },

@@ -9,5 +9,5 @@ mod write;
 
 pub use read::read_journal;
 pub(crate) use read::{OpenChange, is_open, names, place, scan};
-pub use record::{Ending, Record};
+pub use record::{Ending, NodeFormer, Record};
 pub(crate) use write::Journal;

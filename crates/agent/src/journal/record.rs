@@ -80,6 +80,9 @@ pub enum Record {
         labels: BTreeMap<String, Option<String>>,
         /// Taints that were not there.
         taints_added: Vec<Taint>,
+        /// Taints that were there with another value, as they were.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taints_former: Vec<Taint>,
     },
     /// Changes of cluster objects and nodes are about to be taken back.
     KubeRestore {
@@ -95,6 +98,9 @@ pub enum Record {
         before: RunId,
         /// What is taken back, `Kind namespace/name` each.
         names: Vec<String>,
+        /// Of the nodes among them, by name, what is about to change.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        nodes: BTreeMap<String, NodeFormer>,
     },
     /// The dead-man switch takes a run back; its records follow.
     TakeBack {
@@ -125,6 +131,28 @@ pub enum Record {
         /// Version of this record.
         format: u32,
     },
+}
+
+/// What of a node's labels and taints is about to change, as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeFormer {
+    /// Former values of labels; `None` when there was no such label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Taints that were not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints_added: Vec<Taint>,
+    /// Taints that were there, and will not be, or with another value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints_former: Vec<Taint>,
+}
+
+impl NodeFormer {
+    /// Whether nothing is about to change.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.taints_added.is_empty() && self.taints_former.is_empty()
+    }
 }
 
 /// How a change ended.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use barque_model::{RunId, Taint};
+use barque_model::RunId;
 use barque_plan::{Difference, Prior, Resource};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::read::{open_intents, place, read};
 use super::record::FORMAT;
-use super::{Ending, Record};
+use super::{Ending, NodeFormer, Record};
 
 /// How long an outcome may wait for its sync.
 const OUTCOME_DELAY: Duration = Duration::from_millis(50);
@@ -78,23 +78,25 @@ impl Journal {
         self.begin(|seq, at_millis| Record::ObjectIntent { format: FORMAT, seq, at_millis, step, object, prior }).await
     }
 
-    /// Records the intent to set labels and taints of a node, with the labels' former values and the taints that are new; it is on disk
-    /// when this returns.
-    pub(crate) async fn node(
-        &self,
-        step: &str,
-        node: &str,
-        labels: BTreeMap<String, Option<String>>,
-        taints_added: Vec<Taint>,
-    ) -> io::Result<u64> {
+    /// Records the intent to set labels and taints of a node, with what they were; it is on disk when this returns.
+    pub(crate) async fn node(&self, step: &str, node: &str, former: NodeFormer) -> io::Result<u64> {
         let (step, node) = (step.to_owned(), node.to_owned());
-        self.begin(|seq, at_millis| Record::NodeIntent { format: FORMAT, seq, at_millis, step, node, labels, taints_added }).await
+        let NodeFormer { labels, taints_added, taints_former } = former;
+        self.begin(|seq, at_millis| Record::NodeIntent { format: FORMAT, seq, at_millis, step, node, labels, taints_added, taints_former })
+            .await
     }
 
-    /// Records the intent to take changes in the cluster back to before the run `before`; it is on disk when this returns.
-    pub(crate) async fn kube_restore(&self, step: &str, before: &RunId, names: Vec<String>) -> io::Result<u64> {
+    /// Records the intent to take changes in the cluster back to before the run `before`, with what the nodes among them were; it is on
+    /// disk when this returns.
+    pub(crate) async fn kube_restore(
+        &self,
+        step: &str,
+        before: &RunId,
+        names: Vec<String>,
+        nodes: BTreeMap<String, NodeFormer>,
+    ) -> io::Result<u64> {
         let (step, before) = (step.to_owned(), before.clone());
-        self.begin(|seq, at_millis| Record::KubeRestore { format: FORMAT, seq, at_millis, step, before, names }).await
+        self.begin(|seq, at_millis| Record::KubeRestore { format: FORMAT, seq, at_millis, step, before, names, nodes }).await
     }
 
     /// Records that the dead-man switch takes `run` back, and why; it is on disk when this returns.

@@ -8,7 +8,7 @@ use barque_plan::KubeUndo;
 use serde_json::Value;
 
 use super::timeline::Timeline;
-use crate::{Ending, Record};
+use crate::{Ending, NodeFormer, Record};
 
 /// Members of `metadata` that the API server writes and does not take back. Who owns which field (`managedFields`) is no such member:
 /// it is brought back with the object.
@@ -24,10 +24,19 @@ struct ObjectUndo {
 }
 
 /// What undoes the change of a node.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct NodeUndo {
-    labels: BTreeMap<String, Option<String>>,
-    taints_added: Vec<Taint>,
+    former: NodeFormer,
+    /// Of a rollback that ended well: the state of before this run came back.
+    back_to: Option<RunId>,
+}
+
+impl NodeUndo {
+    /// Whether going back to before `run` has to undo it. A rollback to before `run` or a later one led to a state from which the changes
+    /// still in force lead on.
+    fn counts(&self, run: &RunId) -> bool {
+        self.back_to.as_ref().is_none_or(|back_to| back_to < run)
+    }
 }
 
 /// The part of the ledger that concerns the cluster.
@@ -50,29 +59,30 @@ impl Cluster {
                 let timeline = self.objects.entry(name_of(object)).or_insert_with(|| Timeline::new(prior.clone()));
                 timeline.change(run, order, ObjectUndo { prior: prior.clone(), identity: object.clone() }, Some(object.clone()));
             }
-            Record::NodeIntent { node, labels, taints_added, .. } if ending != Some(Ending::Unchanged) => {
+            Record::NodeIntent { node, labels, taints_added, taints_former, .. } if ending != Some(Ending::Unchanged) => {
                 let timeline = self.nodes.entry(format!("Node {node}")).or_insert_with(|| Timeline::new(()));
-                timeline.change(run, order, NodeUndo { labels: labels.clone(), taints_added: taints_added.clone() }, ());
+                let former =
+                    NodeFormer { labels: labels.clone(), taints_added: taints_added.clone(), taints_former: taints_former.clone() };
+                timeline.change(run, order, NodeUndo { former, back_to: None }, ());
             }
-            Record::KubeRestore { before, names, .. } => {
+            Record::KubeRestore { before, names, nodes, .. } => {
                 // One that was cut off or failed took an unknown part back.
                 let done = matches!(ending, Some(Ending::Changed | Ending::Unchanged));
                 for name in names {
-                    self.restore(run, order, name, before, done);
+                    let node = name.strip_prefix("Node ").and_then(|node| nodes.get(node)).cloned();
+                    self.restore(run, order, name, before, (done, node.unwrap_or_default()));
                 }
             }
             _ => {}
         }
     }
 
-    fn restore(&mut self, run: &RunId, order: usize, name: &str, before: &RunId, done: bool) {
+    fn restore(&mut self, run: &RunId, order: usize, name: &str, before: &RunId, (done, former): (bool, NodeFormer)) {
         if let Some(node) = self.nodes.get_mut(name) {
-            // Labels that were set are not in the journal, only what they were before: taking a rollback back leaves nodes to the next
-            // run, which sets them again.
             if done {
-                node.restore(run, order, NodeUndo::default(), before, ());
+                node.restore(run, order, NodeUndo { former, back_to: Some(before.clone()) }, before, ());
             } else {
-                node.change(run, order, NodeUndo::default(), ());
+                node.change(run, order, NodeUndo { former, back_to: None }, ());
             }
         }
         let Some(object) = self.objects.get_mut(name) else { return };
@@ -99,7 +109,8 @@ impl Cluster {
         });
         let nodes = self.nodes.iter().filter_map(|(name, timeline)| {
             timeline.to_undo(before)?;
-            let undone = timeline.in_force().filter(|change| change.run >= *before).map(|change| &change.undo);
+            let undone = timeline.in_force().filter(|change| change.run >= *before && change.undo.counts(before));
+            let undone = undone.map(|change| &change.undo.former);
             Some((timeline.changes().last()?.order, merged(name.strip_prefix("Node ")?, undone)?))
         });
         let mut found: Vec<(usize, KubeUndo)> = objects.chain(nodes).collect();
@@ -114,24 +125,31 @@ impl Cluster {
     }
 }
 
-/// One undo for several changes of a node, oldest first: a label goes back to what it was before the first.
-fn merged<'a>(name: &str, changes: impl Iterator<Item = &'a NodeUndo>) -> Option<KubeUndo> {
+/// One undo for several changes of a node, oldest first: a label or a taint goes back to what it was before the first.
+fn merged<'a>(name: &str, changes: impl Iterator<Item = &'a NodeFormer>) -> Option<KubeUndo> {
     let mut former: BTreeMap<&String, &Option<String>> = BTreeMap::new();
-    let mut remove_taints: Vec<Taint> = Vec::new();
+    let (mut remove_taints, mut taints): (Vec<Taint>, Vec<Taint>) = (Vec::new(), Vec::new());
+    let same = |one: &Taint, other: &Taint| one.key == other.key && one.effect == other.effect;
     for change in changes {
         for (label, value) in &change.labels {
             former.entry(label).or_insert(value);
         }
+        for taint in &change.taints_former {
+            let known = taints.iter().chain(&remove_taints).any(|known| same(known, taint));
+            if !known {
+                taints.push(taint.clone());
+            }
+        }
         for taint in &change.taints_added {
-            if !remove_taints.contains(taint) {
+            if !remove_taints.contains(taint) && !taints.iter().any(|known| same(known, taint)) {
                 remove_taints.push(taint.clone());
             }
         }
     }
     let labels = former.iter().filter_map(|(label, value)| Some(((*label).clone(), (*value).clone()?))).collect::<BTreeMap<_, _>>();
     let remove_labels: Vec<String> = former.into_iter().filter(|(_, value)| value.is_none()).map(|(label, _)| label.clone()).collect();
-    let nothing = labels.is_empty() && remove_labels.is_empty() && remove_taints.is_empty();
-    (!nothing).then(|| KubeUndo::Node { name: name.to_owned(), labels, remove_labels, remove_taints })
+    let nothing = labels.is_empty() && remove_labels.is_empty() && taints.is_empty() && remove_taints.is_empty();
+    (!nothing).then(|| KubeUndo::Node { name: name.to_owned(), labels, remove_labels, taints, remove_taints })
 }
 
 /// An object's JSON without what only the server writes.

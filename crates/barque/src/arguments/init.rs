@@ -63,6 +63,12 @@ pub(crate) struct InitArguments {
     /// With `--ask-hosts`: record the keys of hosts that are not in known_hosts yet
     #[arg(long, requires = "ask_hosts")]
     pub(crate) accept_new_host_keys: bool,
+    /// With `--ask-hosts`: read host keys from this file too
+    #[arg(long, value_name = "FILE", requires = "ask_hosts")]
+    pub(crate) known_hosts: Vec<PathBuf>,
+    /// With `--ask-hosts`: read the sudo password from this file instead of asking
+    #[arg(long, env = "BARQUE_SUDO_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) sudo_password_file: Option<PathBuf>,
     /// Overwrite the file if it is there
     #[arg(long)]
     pub(crate) force: bool,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use barque_agent::{AgentClient, Ending, Record};
-use barque_model::{Digest, HostName, RunId};
+use barque_model::{Digest, HostName, RunId, Taint};
 use barque_plan::{KubeUndo, Prior, ResourceId};
 use barque_store::StateDirectory;
 use futures::future::join_all;
@@ -156,20 +156,30 @@ fn what(record: &Record, kept: &BTreeSet<Digest>) -> Option<(u64, Vec<(ResourceI
             let former = if prior.is_some() { other("an earlier version, in the journal".to_owned()) } else { Former::Absent };
             Some((*seq, vec![(ResourceId(name), former)]))
         }
-        Record::NodeIntent { seq, node, labels, taints_added, .. } => {
-            let labels = labels.iter().map(|(key, value)| match value {
-                Some(value) => format!("label {key}={value}"),
-                None => format!("no label {key}"),
-            });
-            let words: Vec<String> = labels.chain(taints_added.iter().map(|taint| format!("no taint {taint}"))).collect();
-            Some((*seq, vec![(ResourceId(format!("Node {node}")), other(words.join(", ")))]))
+        Record::NodeIntent { seq, node, labels, taints_added, taints_former, .. } => {
+            let words = node_words(labels, taints_added, taints_former);
+            Some((*seq, vec![(ResourceId(format!("Node {node}")), other(words))]))
         }
-        Record::KubeRestore { seq, names, .. } => Some((
-            *seq,
-            names.iter().map(|name| (ResourceId(name.clone()), other("what the runs taken back had made of it".to_owned()))).collect(),
-        )),
+        Record::KubeRestore { seq, names, nodes, .. } => {
+            let words = |name: &String| match name.strip_prefix("Node ").and_then(|node| nodes.get(node)) {
+                Some(former) => node_words(&former.labels, &former.taints_added, &former.taints_former),
+                None => "what the runs taken back had made of it".to_owned(),
+            };
+            Some((*seq, names.iter().map(|name| (ResourceId(name.clone()), other(words(name)))).collect()))
+        }
         Record::TakeBack { .. } | Record::Outcome { .. } | Record::End { .. } => None,
     }
+}
+
+/// A node's former labels and taints.
+fn node_words(labels: &BTreeMap<String, Option<String>>, taints_added: &[Taint], taints_former: &[Taint]) -> String {
+    let labels = labels.iter().map(|(key, value)| match value {
+        Some(value) => format!("label {key}={value}"),
+        None => format!("no label {key}"),
+    });
+    let added = taints_added.iter().map(|taint| format!("no taint {taint}"));
+    let former = taints_former.iter().map(|taint| format!("taint {taint}"));
+    labels.chain(added).chain(former).collect::<Vec<_>>().join(", ")
 }
 
 fn former(prior: &Prior, kept: &BTreeSet<Digest>) -> Former {
@@ -198,7 +208,7 @@ fn former(prior: &Prior, kept: &BTreeSet<Digest>) -> Former {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use barque_model::{Owner, Taint, TaintEffect};
+    use barque_model::{Owner, TaintEffect};
     use barque_plan::{Change, Difference, File, Resource};
 
     use super::*;
@@ -240,8 +250,25 @@ mod tests {
         let records = [
             Record::ObjectIntent { format: 1, seq: 1, at_millis: 0, step: step(), object: object("A"), prior: None },
             Record::ObjectIntent { format: 1, seq: 2, at_millis: 0, step: step(), object: object("B"), prior: Some(object("B")) },
-            Record::NodeIntent { format: 1, seq: 3, at_millis: 0, step: step(), node: "n1".into(), labels, taints_added: vec![taint] },
-            Record::KubeRestore { format: 1, seq: 4, at_millis: 0, step: step(), before, names: vec!["C d".into(), "E f".into()] },
+            Record::NodeIntent {
+                format: 1,
+                seq: 3,
+                at_millis: 0,
+                step: step(),
+                node: "n1".into(),
+                labels,
+                taints_added: vec![taint],
+                taints_former: Vec::new(),
+            },
+            Record::KubeRestore {
+                format: 1,
+                seq: 4,
+                at_millis: 0,
+                step: step(),
+                before,
+                names: vec!["C d".into(), "E f".into()],
+                nodes: BTreeMap::new(),
+            },
         ];
         let told = told(&records, &BTreeSet::new());
         let shown: Vec<String> = told.iter().map(|change| format!("{} {:?}", change.resource, change.former)).collect();

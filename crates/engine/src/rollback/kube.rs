@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use barque_agent::UndoAnswer;
-use barque_model::{HostName, RunId};
+use barque_model::{HostName, RunId, Taint};
 use barque_plan::KubeUndo;
 
 use crate::{EngineError, Sessions};
@@ -71,8 +71,8 @@ async fn first_changer(
 fn combine(first: KubeUndo, other: KubeUndo) -> KubeUndo {
     match (first, other) {
         (
-            KubeUndo::Node { name, mut labels, mut remove_labels, mut remove_taints },
-            KubeUndo::Node { labels: more, remove_labels: more_removed, remove_taints: more_taints, .. },
+            KubeUndo::Node { name, mut labels, mut remove_labels, mut taints, mut remove_taints },
+            KubeUndo::Node { labels: more, remove_labels: more_removed, taints: more_taints, remove_taints: more_removed_taints, .. },
         ) => {
             for (key, value) in more {
                 if !remove_labels.contains(&key) {
@@ -84,12 +84,18 @@ fn combine(first: KubeUndo, other: KubeUndo) -> KubeUndo {
                     remove_labels.push(key);
                 }
             }
+            let same = |one: &Taint, other: &Taint| one.key == other.key && one.effect == other.effect;
             for taint in more_taints {
-                if !remove_taints.contains(&taint) {
+                if !taints.iter().chain(&remove_taints).any(|known| same(known, &taint)) {
+                    taints.push(taint);
+                }
+            }
+            for taint in more_removed_taints {
+                if !remove_taints.contains(&taint) && !taints.iter().any(|known| same(known, &taint)) {
                     remove_taints.push(taint);
                 }
             }
-            KubeUndo::Node { name, labels, remove_labels, remove_taints }
+            KubeUndo::Node { name, labels, remove_labels, taints, remove_taints }
         }
         (first, _) => first,
     }
@@ -116,6 +122,7 @@ mod tests {
             name: "n1".into(),
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             remove_labels: removed.iter().map(|label| (*label).to_owned()).collect(),
+            taints: Vec::new(),
             remove_taints: Vec::new(),
         };
         let first = node(&[("a", "1")], &["b"]);

@@ -8,16 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use barque_firewall::{Carrier, Heard, Listen, Listening};
-use fs_err as fs;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::half_open;
+use super::mtu::mtu;
 use super::packet::{self, Kind, UDP, VRRP, WORDS, Words};
 use super::send::{LONG, raw_sender};
-use crate::facts::addresses;
 
 /// How often the kernel's list of connections is read.
 const POLL: Duration = Duration::from_millis(50);
@@ -94,14 +93,6 @@ fn listening(result: io::Result<()>) -> Listening {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Listening::InUse,
         Err(error) => Listening::Failed(error.to_string()),
     }
-}
-
-/// Longest packet of the interface that has the address; Ethernet's when none has.
-fn mtu(address: IpAddr) -> u16 {
-    let interface = addresses().ok().and_then(|found| found.into_iter().find(|found| found.address == address));
-    let text = interface.and_then(|found| fs::read_to_string(format!("/sys/class/net/{}/mtu", found.interface)).ok());
-    // A loopback's is longer than any packet of the test.
-    text.and_then(|text| text.trim().parse::<u32>().ok()).map_or(1500, |mtu| u16::try_from(mtu).unwrap_or(9000))
 }
 
 async fn tcp(address: SocketAddr, shared: &Arc<Shared>, tasks: &mut JoinSet<()>) -> Listening {

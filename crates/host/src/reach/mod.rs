@@ -5,6 +5,7 @@
 
 mod half_open;
 mod listen;
+mod mtu;
 mod packet;
 mod send;
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use barque_kube::{Client, KubeError, ready_anonymous};
+use barque_kube::{Client, KubeError, NodeChange, ready_anonymous};
 use barque_model::{APPLIED_ANNOTATION, ObjectDifference, Taint, TaintEffect};
 use serde_json::{Value, json};
 
@@ -262,12 +262,13 @@ async fn nodes_go_back(server: &Server, client: &Client) {
     server.kubectl(&["label", "node", "n2", "later=z"], "");
     let former = BTreeMap::from([("foreign".to_owned(), before.labels["foreign"].clone())]);
     let (gone, taints) = (["added".to_owned()], [taint]);
-    assert!(client.undo_node("n2", &former, &gone, &taints).await.unwrap());
-    assert!(!client.undo_node("n2", &former, &gone, &taints).await.unwrap());
+    let back = NodeChange { labels: &former, remove_labels: &gone, taints: &[], remove_taints: &taints };
+    assert!(client.change_node("n2", &back).await.unwrap());
+    assert!(!client.change_node("n2", &back).await.unwrap());
     let mut after = node("n2").await;
     assert_eq!(after.labels.remove("later").as_deref(), Some("z"), "what others set since stays");
     assert_eq!((after.labels, after.taints), (before.labels, before.taints));
-    assert!(!client.undo_node("absent", &former, &gone, &taints).await.unwrap());
+    assert!(!client.change_node("absent", &back).await.unwrap());
 }
 
 /// No controller runs here, so the test makes the ReplicaSet and the pods that a controller would.

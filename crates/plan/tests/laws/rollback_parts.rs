@@ -93,8 +93,13 @@ fn what_cannot_come_back_is_said_and_left_alone() {
     first[package].prior = Prior::Package { installed: vec![("libnl".into(), "3".into())] };
     let mut case = Case::new(&world, items);
     case.delete_data = true;
-    case.kube =
-        vec![KubeUndo::Node { name: "n1".into(), labels: BTreeMap::new(), remove_labels: vec!["a".into()], remove_taints: Vec::new() }];
+    case.kube = vec![KubeUndo::Node {
+        name: "n1".into(),
+        labels: BTreeMap::new(),
+        remove_labels: vec!["a".into()],
+        taints: Vec::new(),
+        remove_taints: Vec::new(),
+    }];
     let plan = case.plan();
     let touched = plan.steps.iter().filter(|step| step.title.ends_with("/etc/haproxy/haproxy.cfg")).map(host_of);
     assert_eq!(touched.collect::<Vec<_>>(), ["lb2"]);

@@ -6,6 +6,7 @@ use barque_model::{Taint, TaintEffect};
 use barque_plan::KubeUndo;
 
 use super::*;
+use crate::NodeFormer;
 
 fn object(data: &str) -> String {
     format!(r#"{{"kind":"ConfigMap","metadata":{{"name":"dns","namespace":"kube-system"}},"data":"{data}"}}"#)
@@ -22,7 +23,8 @@ fn applied(seq: u64, data: &str, prior: Option<&str>, ending: Option<Ending>) ->
 
 fn taken_back(seq: u64, names: &[&str], before: usize, ending: Option<Ending>) -> Vec<Record> {
     let names = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut records = vec![Record::KubeRestore { format: 1, seq, at_millis: 0, step: String::new(), before: run(before), names }];
+    let (step, before, nodes) = (String::new(), run(before), BTreeMap::new());
+    let mut records = vec![Record::KubeRestore { format: 1, seq, at_millis: 0, step, before, names, nodes }];
     records.extend(ending.map(|ending| outcome(seq, ending)));
     records
 }
@@ -30,7 +32,8 @@ fn taken_back(seq: u64, names: &[&str], before: usize, ending: Option<Ending>) -
 fn labelled(seq: u64, labels: &[(&str, Option<&str>)], taints: &[&str]) -> Vec<Record> {
     let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), value.map(str::to_owned))).collect();
     let taints_added = taints.iter().map(|key| taint(key)).collect();
-    let record = Record::NodeIntent { format: 1, seq, at_millis: 0, step: String::new(), node: "m1".into(), labels, taints_added };
+    let (step, node, taints_former) = (String::new(), "m1".into(), Vec::new());
+    let record = Record::NodeIntent { format: 1, seq, at_millis: 0, step, node, labels, taints_added, taints_former };
     vec![record, outcome(seq, Ending::Changed)]
 }
 
@@ -93,6 +96,7 @@ fn a_node_gets_its_first_labels_back() {
         name: "m1".into(),
         labels: labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
         remove_labels: removed.iter().map(|label| (*label).to_owned()).collect(),
+        taints: Vec::new(),
         remove_taints: taints.iter().map(|key| taint(key)).collect(),
     };
     assert_eq!(undo(&ledger, 2), [KubeUndo::Delete { object: object("1") }, node(&[("old", "1")], &["newer"], &["a", "b"])]);
@@ -101,6 +105,45 @@ fn a_node_gets_its_first_labels_back() {
     let ledger = fold(restored);
     assert_eq!(undo(&ledger, 2), []);
     assert_eq!(undo(&ledger, 1), [node(&[("old", "0")], &["new"], &["a"])]);
+}
+
+/// A rollback to before run `before`, which finds the node as `former` says.
+fn node_taken_back(before: usize, labels: &[(&str, Option<&str>)], taints: &[&str]) -> Vec<Record> {
+    let former = NodeFormer {
+        labels: labels.iter().map(|(label, value)| ((*label).to_owned(), value.map(str::to_owned))).collect(),
+        taints_added: Vec::new(),
+        taints_former: taints.iter().map(|key| taint(key)).collect(),
+    };
+    let (names, nodes) = (vec!["Node m1".to_owned()], BTreeMap::from([("m1".to_owned(), former)]));
+    let record = Record::KubeRestore { format: 1, seq: 1, at_millis: 0, step: String::new(), before: run(before), names, nodes };
+    vec![record, outcome(1, Ending::Changed)]
+}
+
+#[test]
+fn a_rollback_of_a_node_can_be_taken_back() {
+    // Labels: 0, then 1 by run 1, then 2 (with a taint) by run 2, then back to 1 by run 3.
+    let mut journals = vec![
+        (1, labelled(1, &[("old", Some("0"))], &[])),
+        (2, labelled(1, &[("old", Some("1")), ("new", None)], &["a"])),
+        (3, node_taken_back(2, &[("old", Some("2")), ("new", Some("x"))], &["a"])),
+    ];
+    let node = |labels: &[(&str, &str)], removed: &[&str], taints: &[&str], gone: &[&str]| KubeUndo::Node {
+        name: "m1".into(),
+        labels: labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
+        remove_labels: removed.iter().map(|label| (*label).to_owned()).collect(),
+        taints: taints.iter().map(|key| taint(key)).collect(),
+        remove_taints: gone.iter().map(|key| taint(key)).collect(),
+    };
+    let ledger = fold(journals.clone());
+    assert_eq!(undo(&ledger, 3), [node(&[("old", "2"), ("new", "x")], &[], &["a"], &[])]);
+    assert_eq!(undo(&ledger, 2), []);
+    assert_eq!(undo(&ledger, 1), [node(&[("old", "0")], &[], &[], &[])]);
+    // Another change after the rollback.
+    journals.push((4, labelled(1, &[("old", Some("1"))], &["b"])));
+    let ledger = fold(journals.clone());
+    assert_eq!(undo(&ledger, 4), [node(&[("old", "1")], &[], &[], &["b"])]);
+    assert_eq!(undo(&ledger, 3), [node(&[("old", "2"), ("new", "x")], &[], &["a"], &["b"])]);
+    assert_eq!(undo(&ledger, 2), [node(&[("old", "1")], &[], &[], &["b"])]);
 }
 
 #[test]

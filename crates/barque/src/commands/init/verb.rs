@@ -109,9 +109,9 @@ fn ask(arguments: &InitArguments, outline: &Outline, version: Version) -> Result
         cluster: ClusterArguments { file: arguments.output.clone(), output: Output::Text },
         state: StateArguments { state_dir: None, identity: Some("unused".into()), passphrase_file: None },
         accept_new_host_keys: arguments.accept_new_host_keys,
-        known_hosts: Vec::new(),
+        known_hosts: arguments.known_hosts.clone(),
         transport: None,
-        sudo_password_file: None,
+        sudo_password_file: arguments.sudo_password_file.clone(),
         no_progress: true,
     };
     let context = Context::from_text(settings::remote(&remote, None, false)?, text)?;
