@@ -11,11 +11,13 @@ pub(crate) async fn inspect(session: &Session, request: &InspectRequest) -> Resu
     session.flush_journals().await?;
     let managed = {
         let context = session.context.clone();
-        blocking(move || -> Result<Managed, Failure> {
+        blocking(move || -> Result<(Managed, Managed), Failure> {
             let entries = Ledger::fold(&ledger::read(&context)?).entries();
-            Ok(Managed(entries.into_iter().map(|entry| entry.id().0).collect()))
+            let interrupted = entries.iter().filter(|entry| entry.uncertain).map(|entry| entry.id().0).collect();
+            Ok((Managed(entries.iter().map(|entry| entry.id().0).collect()), Managed(interrupted)))
         })
     };
     let (inspection, managed) = tokio::join!(barque_host::inspect(&session.context, request), managed);
-    Ok(Inspection { managed: managed??, ..inspection? })
+    let (managed, interrupted) = managed??;
+    Ok(Inspection { managed, interrupted, ..inspection? })
 }

@@ -15,6 +15,9 @@ pub struct Inspection {
     pub facts: HostFacts,
     /// What barque has applied there.
     pub managed: Managed,
+    /// Those of them whose last change was cut off or failed: the next run puts them right.
+    #[serde(default)]
+    pub interrupted: Managed,
     /// Machine and init system.
     pub system: System,
     /// Kernel features asked about, in the order of the request.
@@ -58,6 +61,16 @@ impl Managed {
     /// Whether barque runs the unit.
     pub fn has_unit(&self, unit: &str) -> bool {
         self.0.contains(&format!("unit {unit}"))
+    }
+
+    /// Whether barque installs the distribution's package.
+    pub fn has_package(&self, name: &str) -> bool {
+        self.0.contains(&format!("package {name}"))
+    }
+
+    /// Whether it installs any.
+    pub fn has_packages(&self) -> bool {
+        self.0.iter().any(|id| id.starts_with("package "))
     }
 
     /// Whether barque made the file, program or directory at `path`, or something below it.

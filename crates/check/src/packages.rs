@@ -16,8 +16,8 @@ pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
             format!("{} holds dpkg's lock", words(holder)),
             "wait for it; `fuser -v /var/lib/dpkg/lock-frontend` on the host shows whether it has ended",
         ));
-    } else if !packages.unfinished.is_empty() {
-        // While a package manager is at work, what is half done is its business.
+    } else if !packages.unfinished.is_empty() && !view.inspection.interrupted.has_packages() {
+        // While a package manager is at work, what is half done is its business; after a run of barque that was cut off, the next run's.
         findings.push(view.finding(
             CheckId::PackageState,
             format!("dpkg was interrupted: {}", packages.unfinished.join(", ")),

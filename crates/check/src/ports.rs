@@ -74,7 +74,7 @@ pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
                 Reach::Host => listener.address.is_unspecified() || listener.address == view.host.address,
                 Reach::Loopback => listener.address.is_unspecified() || listener.address.is_loopback(),
             };
-            (listener.protocol, listener.port) == (socket.protocol, socket.port) && in_the_way && !is_own(view, listener)
+            (listener.protocol, listener.port) == (socket.protocol, socket.port) && in_the_way && !is_own(view, socket.component, listener)
         };
         let Some(listener) = view.inspection.listeners.iter().find(taken) else { continue };
         if reported.contains(&(socket.protocol, socket.port)) {
@@ -93,11 +93,13 @@ pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
 
 /// Whether barque's own component has the socket, or a pod of its cluster. The kernel's own (VXLAN) has no process; on a host where barque
 /// runs flannel it is flannel's.
-fn is_own(view: &HostView<'_>, listener: &Listener) -> bool {
+fn is_own(view: &HostView<'_>, component: Component, listener: &Listener) -> bool {
     let managed = &view.inspection.managed;
     match &listener.holder {
         Some(process) => {
-            process.unit.as_deref().is_some_and(|unit| managed.has_unit(unit))
+            // A package that barque installed brings a unit of the same name, which a run that was cut off may have left running.
+            let packaged = |unit: &str| unit == component.unit() && managed.has_package(&component.to_string());
+            process.unit.as_deref().is_some_and(|unit| managed.has_unit(unit) || packaged(unit))
                 || (process.pod && managed.has_unit(&Component::Kubelet.unit()))
         }
         None => listener.protocol == Protocol::Udp && managed.has_unit(&Component::Flanneld.unit()),

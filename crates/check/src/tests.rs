@@ -54,6 +54,7 @@ fn fit(cluster: &Cluster, host: &Host, number: u8) -> Inspection {
             clock_millis: 0,
         },
         managed: Managed::default(),
+        interrupted: Managed::default(),
         system: System {
             container: false,
             systemd: Some(257),
@@ -275,6 +276,23 @@ fn what_barque_has_deployed_is_no_fault() {
     // Half full is enough for what is deployed already.
     host.volumes.iter_mut().for_each(|volume| volume.free_bytes = 100 << 20);
     assert_eq!(found(&cluster, &world, &BTreeMap::new()), []);
+}
+
+#[test]
+fn what_a_run_that_was_cut_off_left_is_no_fault() {
+    let cluster = cluster();
+    let port = cluster.load_balancer.as_ref().unwrap().port;
+    let mut world = world(&cluster);
+    let host = world.get_mut(&name("lb1")).unwrap();
+    let holder = Some(process("haproxy", 257, "haproxy.service"));
+    host.listeners.push(Listener { protocol: Protocol::Tcp, address: "0.0.0.0".parse().unwrap(), port, holder });
+    host.packages.as_mut().unwrap().unfinished = vec!["haproxy".into(), "liblua5.4-0".into()];
+    let ids = |world: &World| found(&cluster, world, &BTreeMap::new()).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
+    assert_eq!(ids(&world), [CheckId::PortInUse, CheckId::PackageState], "somebody else's");
+    let host = world.get_mut(&name("lb1")).unwrap();
+    host.managed = Managed(["package haproxy".to_owned()].into());
+    host.interrupted = host.managed.clone();
+    assert_eq!(ids(&world), []);
 }
 
 #[test]

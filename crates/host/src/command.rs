@@ -136,16 +136,15 @@ impl Command {
             .map_err(start_error)?;
         let stdout = tokio::spawn(read_bounded(child.stdout.take()));
         let stderr = tokio::spawn(read_bounded(child.stderr.take()));
-        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw));
         let Ok(status) = tokio::time::timeout(self.timeout, child.wait()).await else {
-            // Its children too: a maintainer script must not go on after dpkg was killed.
-            if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
-                let _already_gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            }
+            drop(group);
             let _reaped = child.wait().await;
             return Err(CommandError::Timeout { command: self.line(), seconds: self.timeout.as_secs() });
         };
         let status = status.map_err(start_error)?;
+        // It has ended by itself; what it left running on purpose goes on.
+        group.0 = None;
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         let status = status.code().unwrap_or(128 + signal.unwrap_or(0));
         Ok(Output { status, stdout: collected(stdout).await, stderr: collected(stderr).await })
@@ -162,6 +161,18 @@ impl Command {
         let lines: Vec<&str> = output.stdout.lines().chain(output.stderr.lines()).collect();
         let shown = lines.iter().skip(lines.len().saturating_sub(SHOWN_LINES)).map(|line| (*line).to_owned()).collect();
         CommandError::Status { command: self.line(), status: output.status, output: shown }
+    }
+}
+
+/// A program with all that it started, killed together unless it has ended before: a maintainer script must not go on after its dpkg was
+/// killed, or after whoever asked for the program is gone.
+struct Group(Option<rustix::process::Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _already_gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -210,6 +221,21 @@ mod tests {
         let command = Command::new("sh", ["-c", "sleep 30 & sleep 30"]).timeout(Duration::from_millis(200));
         assert!(matches!(command.run().await, Err(CommandError::Timeout { .. })));
         assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test]
+    async fn ends_with_all_that_it_started_when_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, done) = (folder.path().join("begun"), folder.path().join("done"));
+        let script = format!("(touch {}; sleep 1; touch {}) & wait", begun.display(), done.display());
+        let running = tokio::spawn(async move { Command::new("sh", ["-c", &script]).output().await });
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(!done.exists(), "a child went on");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ("m1", "etcd-leftovers", "/var/lib/etcd/member", "mkdir -p /var/lib/etcd/member/wal"),
     ("m1", "ssh-sessions", "MaxSessions", "printf 'MaxSessions 1\\n' >/etc/ssh/sshd_config.d/00-few.conf"),
     ("m2", "duplicate-machine-id", "m1", "echo $M1_MACHINE >/etc/machine-id"),
-    ("m2", "hostname", "my_host", "hostname my_host && echo $OWN my_host >>/etc/hosts"),
+    ("m2", "hostname", "my_host", "perl -e '$$n = \"my_host\"; syscall(170, $$n, 7) == 0 or die' && echo $OWN my_host >>/etc/hosts"),
     (
         "m2",
         "read-only-mount",

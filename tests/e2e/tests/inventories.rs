@@ -95,8 +95,8 @@ fn files_of_other_installers_are_taken_over() -> Result<()> {
     let scenario = Scenario::new("init", "")?;
     scenario.step("kubeasz");
     write(&scenario, "hosts", KUBEASZ)?;
-    let cluster = taken_over(&scenario, "hosts", &[])?;
-    let names: Vec<&str> = cluster["hosts"].as_array().context("hosts")?.iter().filter_map(|host| host["name"].as_str()).collect();
+    let hosts = taken_over(&scenario, "hosts", &[])?;
+    let names: Vec<&str> = hosts.as_array().context("a list of hosts")?.iter().filter_map(|host| host["name"].as_str()).collect();
     ensure!(names.len() == 7 && names.contains(&"master-01") && names.contains(&"worker-gpu-01"), "{names:?}");
     scenario.step("kubespray");
     write(&scenario, "inventory/hosts.yaml", KUBESPRAY)?;

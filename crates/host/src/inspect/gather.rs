@@ -49,6 +49,7 @@ pub async fn inspect(context: &HostContext, request: &InspectRequest) -> Result<
     let inspection = Inspection {
         facts: facts?,
         managed: Managed::default(),
+        interrupted: Managed::default(),
         system,
         features,
         parameters,

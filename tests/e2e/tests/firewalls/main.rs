@@ -40,10 +40,14 @@ fn test_apply_and_take_back() -> Result<()> {
     switch::a_confirmed_run_is_taken_back_by_hand(&scenario, &kubectl)
 }
 
-/// `nft` of this machine in a host's network namespace.
+/// `nft` in a host's network namespace: the host's own where it has one, for that of another release may not read its rules; else this
+/// machine's.
 pub(crate) fn nft(scenario: &Scenario, host: &str, arguments: &[&str]) -> Result<Finished> {
     let leader = scenario.lab.leader(host)?.to_string();
-    let mut all = vec!["-t", &leader, "-n", "nft"];
+    let own = std::path::Path::new("/proc").join(&leader).join("root/usr/sbin/nft").exists();
+    let mut all = vec!["-t", &leader, "-n"];
+    all.extend(own.then_some("-m"));
+    all.push("nft");
     all.extend(arguments);
     run("nsenter", all)
 }

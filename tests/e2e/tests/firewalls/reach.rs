@@ -22,7 +22,7 @@ pub(crate) fn exactly_what_is_blocked_is_named(scenario: &Scenario) -> Result<()
 /// A chain of somebody else's on a host.
 fn drop_there(scenario: &Scenario, host: &str, hook: &str, rules: &[String]) -> Result<()> {
     let rules = rules.iter().map(|rule| format!("{rule} drop;")).collect::<Vec<_>>().join(" ");
-    let table = format!("table inet foreign_{hook} {{ chain c {{ type filter hook {hook} priority -10; policy accept; {rules} }} }}");
+    let table = format!("table inet foreign_{hook} {{ chain c {{ type filter hook {hook} priority -10; policy accept; {rules} }}; }}");
     nft(scenario, host, &[&table])?.ok().map(drop)
 }
 

@@ -10,7 +10,7 @@ use barque_e2e::{Kubectl, Scenario};
 use crate::{ALL, address, blocked, nft, workload};
 
 /// Somebody else's table, which stays as it is.
-const FOREIGN: &str = "table inet theirs { chain input { type filter hook input priority 20; policy accept; udp dport 9 counter drop; } }";
+const FOREIGN: &str = "table inet theirs { chain input { type filter hook input priority 20; policy accept; udp dport 9 counter drop; }; }";
 /// Rules of which no packet of the scenario has need: their loss is not seen here.
 const UNSEEN: [&str; 5] = ["dhcp", "dhcp6", "icmp6", "published", "pods-closed"];
 

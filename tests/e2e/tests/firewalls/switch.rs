@@ -35,8 +35,8 @@ pub(crate) fn what_cuts_the_operator_off_undoes_itself(scenario: &Scenario) -> R
     scenario.step("rules that cut SSH take themselves back");
     let leader = scenario.lab.leader("n1")?;
     let cutting = format!(
-        "until nsenter -t {leader} -n nft list table inet barque >/dev/null 2>&1; do sleep 0.02; done; \
-         nsenter -t {leader} -n nft 'insert rule inet barque input tcp dport 22 ct state new drop'"
+        "until nsenter -t {leader} -m -n nft list table inet barque >/dev/null 2>&1; do sleep 0.02; done; \
+         nsenter -t {leader} -m -n nft 'insert rule inet barque input tcp dport 22 ct state new drop'"
     );
     let mut cutter = std::process::Command::new("sh").args(["-c", &cutting]).spawn()?;
     let begun = Instant::now();
