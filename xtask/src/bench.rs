@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how long a cluster takes, beside the least that it could take on the same machine; what planning and going on after
 //! a crash cost.
 
+mod check;
 mod cluster;
 mod floor;
 mod interrupt;
@@ -100,6 +101,17 @@ pub(crate) fn resume(build: bool) -> Result<()> {
     let version = run::output(&mut barque(&["--version"]))?.trim().to_owned();
     let table = resume::measure(&place, &interrupt)?;
     print!("Machine: {machine}.\n\n{version}, 7 hosts, two labs, one after the other.\n\n{table}");
+    Ok(())
+}
+
+/// Measures looking at hosts and prints the table.
+pub(crate) fn check(build: bool) -> Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let place = Place::prepare(build)?;
+    let machine = machine::describe()?;
+    let version = run::output(&mut barque(&["--version"]))?.trim().to_owned();
+    let table = check::measure(&place, &interrupt)?;
+    print!("Machine: {machine}.\n\n{version}.\n\n{table}");
     Ok(())
 }
 

@@ -111,6 +111,12 @@ enum Bench {
         #[arg(long)]
         no_build: bool,
     },
+    /// Looking for faults: seven hosts of a lab, and 200 addresses of one host that answers for all
+    Check {
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
     /// Planning alone, for 7 and for 500 recorded hosts: time and memory. Needs no hosts
     Plan,
     /// Plan for this many recorded hosts; `bench plan` starts it
@@ -133,6 +139,7 @@ fn main() -> ExitCode {
         Task::Soak { points, no_build } => soak::run(points, !no_build),
         Task::Bench { what: Bench::Up { runs, no_build } } => bench::up(runs, !no_build),
         Task::Bench { what: Bench::Resume { no_build } } => bench::resume(!no_build),
+        Task::Bench { what: Bench::Check { no_build } } => bench::check(!no_build),
         Task::Bench { what: Bench::Plan } => bench::plan(),
         #[cfg(feature = "recorded")]
         Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),

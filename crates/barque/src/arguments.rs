@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use init::{InitArguments, SudoChoice};
+pub(crate) use init::{AskArguments, InitArguments, SudoChoice};
 
 pub(crate) use bundle::{
     BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,

@@ -73,7 +73,7 @@ fn lines(text: &mut String, chain: &str, rule: &Rule, family: Family) {
 fn variants(test: &Test, family: Family) -> Vec<String> {
     let v4 = family == Family::V4;
     match test {
-        Test::Established => vec!["-m conntrack --ctstate ESTABLISHED,RELATED ".to_owned()],
+        Test::Established => vec!["! -p 112 -m conntrack --ctstate ESTABLISHED,RELATED ".to_owned()],
         Test::Loopback => vec!["-i lo ".to_owned()],
         // Destination unreachable, echo request, time exceeded, parameter problem.
         Test::Icmp if v4 => [3, 8, 11, 12].iter().map(|kind| format!("-p icmp -m icmp --icmp-type {kind} ")).collect(),

@@ -79,7 +79,7 @@ fn before(test: &Test) -> String {
 
 fn after(test: &Test) -> String {
     match test {
-        Test::Established => "ct state established,related ".to_owned(),
+        Test::Established => "meta l4proto != 112 ct state established,related ".to_owned(),
         Test::Loopback => "iifname \"lo\" ".to_owned(),
         Test::Icmp => "icmp type { destination-unreachable, time-exceeded, parameter-problem, echo-request } ".to_owned(),
         Test::Icmp6 => "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ".to_owned(),

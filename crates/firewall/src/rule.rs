@@ -51,7 +51,8 @@ pub(crate) enum Verdict {
 /// What a rule looks at besides the source address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// Answers and reports about what was let through before.
+    /// Answers and reports about what was let through before. VRRP has no answers: connection tracking would take one router's
+    /// advertisements for answers to another's, and let them in without a rule.
     Established,
     /// The host talks to itself.
     Loopback,

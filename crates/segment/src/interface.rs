@@ -43,10 +43,16 @@ impl Interfaces {
         Ok(Interface { name: name.to_owned(), index, mac, link })
     }
 
-    /// The interface that has `address`.
+    /// The interface that has `address`: of several the first that is an Ethernet, for the loopback may have it too.
     pub(crate) fn with(&self, address: IpAddr) -> Result<Interface, SegmentError> {
-        let entry = self.0.iter().find(|entry| address_of(entry) == Some(address)).ok_or(SegmentError::NoAddress(address))?;
-        self.named(&entry.interface_name)
+        let mut refusal = SegmentError::NoAddress(address);
+        for entry in self.0.iter().filter(|entry| address_of(entry) == Some(address)) {
+            match self.named(&entry.interface_name) {
+                Ok(interface) => return Ok(interface),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
 
     /// Whether an interface has `address`.

@@ -111,7 +111,15 @@ fn files_of_other_installers_are_taken_over() -> Result<()> {
     let network: Value = serde_json::from_str(&scenario.barque(&["network", "--output", "json"])?.ok()?.stdout)?;
     let text = network.to_string();
     ensure!(!text.contains("10.244.0.0/16") && !text.contains("10.96.0.0/12"), "ranges that n1 routes elsewhere: {text}");
-    Ok(())
+    scenario.step("network --ask-hosts names what hosts route, and a bridge");
+    let asking = ["network", "--ask-hosts", "--known-hosts", &known_hosts];
+    scenario.barque(&asking)?.ok()?;
+    scenario.lab.get("n2", "ip link add docker0 type bridge && ip address add 10.88.0.1/16 dev docker0")?;
+    let ranges =
+        ["--file", &scenario.cluster_file().display().to_string(), "--pod-cidr", "10.244.0.0/16", "--service-cidr", "10.88.0.0/16"]
+            .map(str::to_owned);
+    let all: Vec<&str> = asking.into_iter().chain(ranges.iter().map(String::as_str)).collect();
+    scenario.barque(&all)?.code(1)?.says(&["10.244.0.0/16", "worker-a", "10.88.0.0/16", "docker0"]).map(drop)
 }
 
 /// Writes an inventory with the lab's addresses in it.

@@ -88,9 +88,7 @@ impl Cluster {
 
     /// `barque up` for this cluster, not started yet.
     pub(crate) fn command(&self) -> Result<Command> {
-        let (file, known, identity) = (self.file(), self.known_hosts(), self.identity());
-        let known = text(&known)?;
-        Ok(barque(&["up", "--no-progress", "--file", text(&file)?, "--known-hosts", known, "--identity", text(&identity)?]))
+        self.verb("up")
     }
 
     /// The file with the output of the run called `label`.
@@ -108,6 +106,13 @@ impl Cluster {
         let (file, identity) = (self.file(), self.identity());
         run::output(&mut barque(&["kubeconfig", "--file", text(&file)?, "--identity", text(&identity)?, "--to", text(&path)?]))?;
         Ok(path)
+    }
+
+    /// A verb for this cluster that connects to its hosts, not started yet.
+    pub(crate) fn verb(&self, name: &str) -> Result<Command> {
+        let (file, known, identity) = (self.file(), self.known_hosts(), self.identity());
+        let known = text(&known)?;
+        Ok(barque(&[name, "--no-progress", "--file", text(&file)?, "--known-hosts", known, "--identity", text(&identity)?]))
     }
 
     fn file(&self) -> PathBuf {

@@ -25,6 +25,11 @@ pub(crate) struct Measured {
 
 /// Runs it to its end with its output in the file `log`; fails unless it exits with 0.
 pub(crate) fn measure(command: &mut Command, log: &Path, interrupt: &Interrupt) -> Result<Measured> {
+    measure_ending(command, &[0], log, interrupt)
+}
+
+/// The same for a program that may end with one of `codes`.
+pub(crate) fn measure_ending(command: &mut Command, codes: &[i32], log: &Path, interrupt: &Interrupt) -> Result<Measured> {
     let file = fs::File::create(log)?;
     let errors = file.file().try_clone()?;
     command.stdin(Stdio::null()).stdout(file.into_parts().0).stderr(errors);
@@ -46,7 +51,7 @@ pub(crate) fn measure(command: &mut Command, log: &Path, interrupt: &Interrupt) 
         std::thread::sleep(INTERVAL);
     };
     let wall = begun.elapsed();
-    if !status.success() {
+    if !status.code().is_some_and(|code| codes.contains(&code)) {
         let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         bail!("it ended with {status}; the end of `{}`:\n{}", log.display(), lines[lines.len().saturating_sub(LINES)..].join("\n"));

@@ -8,6 +8,8 @@ use barque_spec::{HostAddress, OutlineJump};
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 
+use super::{ClusterArguments, Output, RemoteArguments, StateArguments};
+
 /// Arguments of `init`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InitArguments {
@@ -57,6 +59,19 @@ pub(crate) struct InitArguments {
     /// Version of Kubernetes; the newest that barque deploys when not given
     #[arg(long, value_name = "VERSION")]
     pub(crate) kubernetes_version: Option<Version>,
+    #[command(flatten)]
+    pub(crate) asking: AskArguments,
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The cluster file to write; `-` is standard output
+    #[arg(short, long, env = "BARQUE_CLUSTER_FILE", default_value = "cluster.yaml", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// Whether and how hosts are asked for their networks.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AskArguments {
     /// Ask the hosts over SSH for their networks, so that the ranges collide with none of them
     #[arg(long)]
     pub(crate) ask_hosts: bool,
@@ -69,12 +84,21 @@ pub(crate) struct InitArguments {
     /// With `--ask-hosts`: read the sudo password from this file instead of asking
     #[arg(long, env = "BARQUE_SUDO_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) sudo_password_file: Option<PathBuf>,
-    /// Overwrite the file if it is there
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// The cluster file to write; `-` is standard output
-    #[arg(short, long, env = "BARQUE_CLUSTER_FILE", default_value = "cluster.yaml", value_name = "FILE")]
-    pub(crate) output: PathBuf,
+}
+
+impl AskArguments {
+    /// The same, as for any verb that connects to the hosts of `file`.
+    pub(crate) fn remote(&self, file: PathBuf) -> RemoteArguments {
+        RemoteArguments {
+            cluster: ClusterArguments { file, output: Output::Text },
+            state: StateArguments { state_dir: None, identity: Some("unused".into()), passphrase_file: None },
+            accept_new_host_keys: self.accept_new_host_keys,
+            known_hosts: self.known_hosts.clone(),
+            transport: None,
+            sudo_password_file: self.sudo_password_file.clone(),
+            no_progress: true,
+        }
+    }
 }
 
 /// A list of hosts; a type of its own, because `clap` takes `Vec` for a flag that may be repeated.

@@ -7,7 +7,7 @@ use barque_network::{parse_ports, parse_range};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::Output;
+use super::{AskArguments, Output};
 
 /// Arguments of `network`.
 #[derive(Debug, Clone, Args)]
@@ -42,6 +42,8 @@ pub(crate) struct NetworkArguments {
     /// Pods that kubelet allows on a node
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_pods: Option<u32>,
+    #[command(flatten)]
+    pub(crate) asking: AskArguments,
     /// Draw the cluster file's hosts, ports and ranges into this SVG file
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) picture: Option<PathBuf>,

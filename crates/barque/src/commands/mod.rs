@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod agent;
+mod asking;
 mod bundle;
 mod changing;
 mod check;

@@ -10,7 +10,8 @@ use barque_model::{Cluster, FlannelBackend, PortRange};
 use barque_network::{End, Family, Link, NetworkInput, PodRange, Topology, picture, work_out};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::arguments::{ClusterArguments, NetworkArguments, Output, StateArguments};
+use super::asking::occupants;
+use crate::arguments::{NetworkArguments, Output};
 use crate::settings;
 use crate::terminal::{network_text, note, print_error, print_json, say, warn_all};
 
@@ -24,16 +25,19 @@ const NODE_PREFIX_V6: u8 = 64;
 /// Prints the plan; exit code 1 when a cluster with it would not work.
 pub(crate) fn run(arguments: &NetworkArguments) -> Result<u8> {
     let Some(file) = file(arguments) else {
-        if arguments.picture.is_some() {
-            print_error(&anyhow!("`--picture` shows the hosts of a cluster file, and none is read; name it with `-f FILE`"));
+        let wanted = [(arguments.picture.is_some(), "`--picture` shows"), (arguments.asking.ask_hosts, "`--ask-hosts` asks")];
+        if let Some((_, words)) = wanted.into_iter().find(|(given, _)| *given) {
+            print_error(&anyhow!("{words} the hosts of a cluster file, and none is read; name it with `-f FILE`"));
             return Ok(exit::USAGE);
         }
         return answer(arguments, &with_flags(arguments, defaults()));
     };
-    let state = StateArguments { state_dir: None, identity: Some("unused".into()), passphrase_file: None };
-    let context = Context::load(settings::local(&ClusterArguments { file, output: arguments.output }, &state)?)?;
+    let context = Context::load(settings::remote(&arguments.asking.remote(file), None, false)?)?;
     warn_all(&context)?;
-    let input = with_flags(arguments, NetworkInput::of(&context.cluster));
+    let mut input = with_flags(arguments, NetworkInput::of(&context.cluster));
+    if arguments.asking.ask_hosts {
+        input.occupied.extend(occupants(&context)?);
+    }
     if let Some(path) = &arguments.picture {
         draw(&context.cluster, &input, path)?;
     }

@@ -47,7 +47,7 @@ fn ssh_comes_from_anywhere_and_right_after_answers() {
             let set = rule_set(&matrix(&cluster), &cluster, host, FirewallBackend::Nftables).unwrap();
             let content = String::from_utf8_lossy(set.files[0].content.expose());
             let input: Vec<&str> = content.split("chain input {").nth(1).unwrap().lines().map(str::trim).skip(2).collect();
-            assert_eq!(input[0], "ct state established,related accept comment \"established\"");
+            assert_eq!(input[0], "meta l4proto != 112 ct state established,related accept comment \"established\"");
             assert_eq!(input[1], "tcp dport 22 accept comment \"ssh\"");
         }
     }

@@ -78,7 +78,8 @@ fn rules(scenario: &Scenario, host: &str) -> Result<BTreeMap<(String, String), V
 
 pub(crate) fn each_is_needed(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     let mut tried: BTreeSet<String> = BTreeSet::new();
-    for host in ALL {
+    // One host of each role: the others' rules are the same.
+    for host in ["lb1", "m1", "n1"] {
         for ((comment, chain), rules) in rules(scenario, host)? {
             if UNSEEN.contains(&comment.as_str()) {
                 continue;
@@ -119,7 +120,7 @@ fn is_broken(scenario: &Scenario, kubectl: &Kubectl, host: &str, comment: &str, 
     match (comment, chain) {
         ("ssh", _) => Ok(!opens(&place(22)?)?),
         ("icmp", _) => Ok(!pings(&address(scenario, host)?)?),
-        ("loopback", _) => Ok(!connects(scenario, host, "127.0.0.1", 22)?),
+        ("loopback", _) => Ok(!reaches_itself(scenario, host)?),
         // The answers to what the host itself begins.
         ("established", "input") => {
             let other = if host == "lb1" { "lb2" } else { "lb1" };
@@ -158,6 +159,14 @@ fn flows(json: &str) -> Result<BTreeSet<String>> {
 
 fn connects(scenario: &Scenario, host: &str, to: &str, port: u16) -> Result<bool> {
     Ok(scenario.lab.shell(host, &format!("timeout 2 bash -c '</dev/tcp/{to}/{port}'"))?.code == Some(0))
+}
+
+/// Whether a host reaches a port of its own that no other rule lets in.
+fn reaches_itself(scenario: &Scenario, host: &str) -> Result<bool> {
+    // Doubled for systemd, which starts the shell.
+    let listen = "$$s = IO::Socket::INET->new(Listen => 1, LocalAddr => q(127.0.0.1), LocalPort => 9999) or die; alarm 5; $$s->accept";
+    let script = format!("perl -MIO::Socket::INET -e '{listen}' >/dev/null 2>&1 & sleep 0.5; timeout 2 bash -c '</dev/tcp/127.0.0.1/9999'");
+    Ok(scenario.lab.shell(host, &script)?.code == Some(0))
 }
 
 /// Two echo requests from this machine.

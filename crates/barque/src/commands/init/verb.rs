@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use barque_engine::{Context, Events};
+use barque_engine::Context;
 use barque_event::exit;
 use barque_model::Version;
 use barque_spec::{Known, Loaded, Outline};
@@ -12,9 +12,10 @@ use ipnet::IpNet;
 use super::collect::{collect, reach};
 use super::fault::InitError;
 use super::{inquire, ranges};
-use crate::arguments::{ClusterArguments, InitArguments, Output, RemoteArguments, StateArguments};
+use crate::arguments::InitArguments;
+use crate::commands::asking::occupants;
 use crate::settings;
-use crate::terminal::{Watcher, many, note, on_terminal, print_fault, say};
+use crate::terminal::{many, note, on_terminal, print_fault, say};
 
 /// Writes the file, or prints it. What keeps it from being written is told with what to do.
 pub(crate) fn run(arguments: &InitArguments) -> Result<u8> {
@@ -46,7 +47,7 @@ fn perform(arguments: &InitArguments) -> Result<u8> {
     let version = version(arguments)?;
     let (mut outline, notes) = collect(arguments)?;
     notes.iter().try_for_each(|line| note(&format!("note: {line}")))?;
-    let mut ask_hosts = arguments.ask_hosts;
+    let mut ask_hosts = arguments.asking.ask_hosts;
     if let Some(mut questions) = on_terminal() {
         if outline.hosts.is_empty() {
             inquire::whole(&mut questions, &mut outline)?;
@@ -105,25 +106,9 @@ fn ask(arguments: &InitArguments, outline: &Outline, version: Version) -> Result
     ranges::fill(&mut reached, &[])?;
     let text = reached.cluster_file(version);
     check(&text, arguments)?;
-    let remote = RemoteArguments {
-        cluster: ClusterArguments { file: arguments.output.clone(), output: Output::Text },
-        state: StateArguments { state_dir: None, identity: Some("unused".into()), passphrase_file: None },
-        accept_new_host_keys: arguments.accept_new_host_keys,
-        known_hosts: arguments.known_hosts.clone(),
-        transport: None,
-        sudo_password_file: arguments.sudo_password_file.clone(),
-        no_progress: true,
-    };
+    let remote = arguments.asking.remote(arguments.output.clone());
     let context = Context::from_text(settings::remote(&remote, None, false)?, text)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (events, reader) = Events::new();
-        let watcher = tokio::spawn(Watcher::new(Output::Text, false, false).watch(reader));
-        let networks = barque_engine::host_networks(&context, &events).await;
-        drop(events);
-        watcher.await?;
-        Ok(networks?)
-    })
+    Ok(occupants(&context)?.into_iter().map(|occupied| occupied.network).collect())
 }
 
 /// Writes the whole file or nothing; one that is there only when it may be overwritten.
