@@ -9,7 +9,7 @@ use crate::run::{self, root};
 use crate::{dist, metadata, suites, unpack};
 
 /// Programs that tests start themselves.
-const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl"];
+const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl", "registry"];
 
 /// The image that tests run in pods.
 const TOOLBOX: &str = "barque.test/toolbox";

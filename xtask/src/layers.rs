@@ -17,6 +17,7 @@ pub(crate) const PLACES: &[(&str, Place)] = &[
     ("barque-pki", Place::Layer(1)),
     ("barque-render", Place::Layer(1)),
     ("barque-event", Place::Layer(1)),
+    ("barque-addon", Place::Layer(1)),
     ("barque-network", Place::Layer(1)),
     ("barque-plan", Place::Layer(2)),
     ("barque-check", Place::Layer(2)),
@@ -40,6 +41,7 @@ pub(crate) const PLACES: &[(&str, Place)] = &[
 pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("barque-check", "barque-plan", "a host's facts are part of what a check sees of it"),
     ("barque-spec", "barque-network", "what collides and what is free is worked out in one place, for the file as for `network`"),
+    ("barque-spec", "barque-addon", "what an add-on needs and accepts is data of the add-on; the cluster file is checked against it"),
     ("barque-render", "barque-catalog", "which flag a release knows is data of the catalog; rendering is where it is used"),
 ];
 
@@ -61,6 +63,7 @@ pub(crate) const PURE: &[&str] = &[
     "barque-pki",
     "barque-render",
     "barque-event",
+    "barque-addon",
     "barque-network",
     "barque-check",
     "barque-plan",

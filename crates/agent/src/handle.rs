@@ -88,6 +88,7 @@ async fn look(session: &Session, request: Request) -> Reply {
             Ok(Answer::Contents(blocking(move || barque_host::prior_contents(&context, &digests)).await?))
         }
         Request::Ledger => folded(session, |ledger, _| Ok(Answer::Ledger(ledger.entries()))).await,
+        Request::Objects => folded(session, |ledger, _| Ok(Answer::Objects(ledger.objects()))).await,
         Request::UndoItems { before } => folded(session, move |ledger, _| Ok(Answer::Undo(ledger.undo(&before)))).await,
         Request::Runs => folded(session, |ledger, context| Ok(Answer::Runs(HostRuns { runs: ledger.runs(), space: space(context) }))).await,
         Request::RunRecords { run } => {

@@ -26,6 +26,10 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
                 |object: String| async move { client.difference(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
             stream::iter(objects).map(compare).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Objects)
         }
+        KubeCall::Live(objects) => {
+            let read = |object: String| async move { client.live(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
+            stream::iter(objects).map(read).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Live)
+        }
         KubeCall::Gate { gate, timeout } => wait(client, &gate, timeout).await.map(|()| KubeAnswer::Done),
         KubeCall::Deployment { namespace, name } => {
             let state = client.deployment(&namespace, &name).await;
@@ -84,6 +88,9 @@ fn describe(gate: &ClusterGate) -> String {
         ClusterGate::NodesRegistered { nodes } => format!("{} nodes registered", nodes.len()),
         ClusterGate::NodesReady { nodes } => format!("{} nodes ready", nodes.len()),
         ClusterGate::DeploymentReady { namespace, name, .. } => format!("Deployment {namespace}/{name} ready"),
+        ClusterGate::DaemonSetReady { namespace, name } => format!("DaemonSet {namespace}/{name} ready"),
+        ClusterGate::ApiServiceAvailable { name } => format!("APIService {name} available"),
+        ClusterGate::Answers { path, .. } => format!("an answer of {path}"),
     }
 }
 
@@ -92,6 +99,9 @@ fn hint(gate: &ClusterGate) -> String {
         ClusterGate::NodesRegistered { .. } => "look at `journalctl -u kubelet.service -n 100` on the nodes named".to_owned(),
         ClusterGate::NodesReady { .. } => "look at `kubectl describe node NAME`, and at kubelet and flanneld with `journalctl -u kubelet.service -u flanneld.service -n 100` on that node".to_owned(),
         ClusterGate::DeploymentReady { namespace, name, .. } => format!("look at `kubectl -n {namespace} describe deployment {name}` and `kubectl -n {namespace} get pods -o wide`"),
+        ClusterGate::DaemonSetReady { namespace, name } => format!("look at `kubectl -n {namespace} describe daemonset {name}` and `kubectl -n {namespace} get pods -o wide`"),
+        ClusterGate::ApiServiceAvailable { name } => format!("look at `kubectl describe apiservice {name}`; the API servers must reach its pods"),
+        ClusterGate::Answers { path, .. } => format!("look at `kubectl get --raw {path}` and at the pods behind it"),
     }
 }
 
@@ -110,6 +120,42 @@ async fn observe(client: &Client, gate: &ClusterGate) -> Result<Vec<String>, Kub
             reasons.extend(state.problems);
             Ok(reasons)
         }
+        ClusterGate::DaemonSetReady { namespace, name } => {
+            let path = format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}");
+            Ok(daemon_set_reasons(&client.get_json(&path).await?))
+        }
+        ClusterGate::ApiServiceAvailable { name } => {
+            Ok(api_service_reasons(&client.get_json(&format!("/apis/apiregistration.k8s.io/v1/apiservices/{name}")).await?))
+        }
+        ClusterGate::Answers { path, items } => {
+            let found = client.get_json(path).await?["items"].as_array().map_or(0, Vec::len);
+            let enough = u64::try_from(found).unwrap_or(u64::MAX) >= u64::from(*items);
+            Ok(if enough { Vec::new() } else { vec![format!("it lists {found} of {items} entries")] })
+        }
+    }
+}
+
+fn daemon_set_reasons(object: &serde_json::Value) -> Vec<String> {
+    let number = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if number("/status/observedGeneration") < number("/metadata/generation") {
+        return vec!["the controller manager has not seen its latest change yet".to_owned()];
+    }
+    let (wanted, updated) = (number("/status/desiredNumberScheduled"), number("/status/updatedNumberScheduled"));
+    let ready = number("/status/numberReady");
+    // A set that is for no node of the cluster has nothing to be ready.
+    if updated >= wanted && ready >= wanted {
+        Vec::new()
+    } else {
+        vec![format!("{ready} of {wanted} pods are ready, {updated} are of its latest template")]
+    }
+}
+
+fn api_service_reasons(object: &serde_json::Value) -> Vec<String> {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    match conditions.iter().find(|condition| condition["type"] == "Available") {
+        Some(condition) if condition["status"] == "True" => Vec::new(),
+        Some(condition) => vec![condition["message"].as_str().unwrap_or("it is not available").to_owned()],
+        None => vec!["the API server has not looked at it yet".to_owned()],
     }
 }
 
@@ -143,6 +189,21 @@ mod tests {
         assert_eq!(missing(&present, &wanted, false), ["m3 has not registered"]);
         assert_eq!(missing(&present, &wanted, true), ["m2 is not ready: no network", "m3 has not registered"]);
         assert_eq!(name_of(r#"{"kind":"Service","metadata":{"name":"dns"}}"#), "Service dns");
+    }
+
+    #[test]
+    fn sets_and_api_groups_say_what_they_lack() {
+        let set = |generation: u32, ready: u32| {
+            serde_json::json!({"metadata": {"generation": generation}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3,
+                "updatedNumberScheduled": 3, "numberReady": ready}})
+        };
+        assert_eq!(daemon_set_reasons(&set(2, 3)), [""; 0]);
+        assert_eq!(daemon_set_reasons(&set(2, 1)), ["1 of 3 pods are ready, 3 are of its latest template"]);
+        assert_eq!(daemon_set_reasons(&set(3, 3)), ["the controller manager has not seen its latest change yet"]);
+        let group = |status: &str| serde_json::json!({"status": {"conditions": [{"type": "Available", "status": status, "message": "no endpoints"}]}});
+        assert_eq!(api_service_reasons(&group("True")), [""; 0]);
+        assert_eq!(api_service_reasons(&group("False")), ["no endpoints"]);
+        assert_eq!(api_service_reasons(&serde_json::json!({})), ["the API server has not looked at it yet"]);
     }
 
     #[test]

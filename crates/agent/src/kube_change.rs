@@ -11,6 +11,7 @@ use barque_plan::KubeUndo;
 
 use crate::journal::{Ending, Journal};
 use crate::kube_calls::{failed, name_of};
+use crate::kube_removal as removal;
 use crate::session::Session;
 use crate::{Applied, KubeChange, KubeChangeRequest, NodeFormer};
 
@@ -24,20 +25,18 @@ pub(crate) async fn change(session: &Session, request: KubeChangeRequest) -> Res
         }
         Err(error) => Err(failed("the API server", &error)),
     };
-    changed
-        .map(|changed| Applied { changed, notes: Vec::new() })
-        .map_err(|failure| if failure.step.is_empty() { Failure { step: step.clone(), ..failure } } else { failure })
+    changed.map_err(|failure| if failure.step.is_empty() { Failure { step: step.clone(), ..failure } } else { failure })
 }
 
-struct Change<'a> {
-    client: Client,
-    journal: Arc<Journal>,
-    step: &'a str,
+pub(crate) struct Change<'a> {
+    pub(crate) client: Client,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) step: &'a str,
 }
 
 impl Change<'_> {
-    async fn make(&self, change: KubeChange) -> Result<bool, Failure> {
-        match change {
+    async fn make(&self, change: KubeChange) -> Result<Applied, Failure> {
+        let changed = match change {
             KubeChange::Apply(objects) => {
                 let mut changed = false;
                 for object in objects {
@@ -45,9 +44,11 @@ impl Change<'_> {
                 }
                 Ok(changed)
             }
+            KubeChange::Remove(objects) => return removal::remove(self, &objects).await,
             KubeChange::SetNode { name, labels, taints } => self.set_node(&name, &labels, &taints).await,
             KubeChange::Undo { changes, before } => self.undo(&changes, &before).await,
-        }
+        };
+        Ok(Applied { changed: changed?, notes: Vec::new() })
     }
 
     async fn apply(&self, object: &str) -> Result<bool, Failure> {
@@ -123,7 +124,7 @@ impl Change<'_> {
     }
 
     /// Records how an intent ended.
-    fn end(&self, seq: u64, result: Result<bool, Failure>) -> Result<bool, Failure> {
+    pub(crate) fn end(&self, seq: u64, result: Result<bool, Failure>) -> Result<bool, Failure> {
         let (ending, message) = match &result {
             Ok(true) => (Ending::Changed, ""),
             Ok(false) => (Ending::Unchanged, ""),
@@ -158,7 +159,7 @@ fn joined(failures: Vec<Failure>) -> Option<Failure> {
     Some(Failure { message: format!("{count} changes cannot be taken back, the first: {}", first.message), output, retryable, ..first })
 }
 
-fn journal_failure(error: &io::Error) -> Failure {
+pub(crate) fn journal_failure(error: &io::Error) -> Failure {
     Failure::new(format!("the journal of the run cannot be written: {error}"))
 }
 

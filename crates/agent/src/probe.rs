@@ -11,7 +11,7 @@ use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, R
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::etcd;
+use crate::{etcd, pull};
 
 /// A DNS server inside the cluster answers within milliseconds.
 const DNS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -55,6 +55,7 @@ async fn observe(context: &HostContext, probe: &Probe) -> Option<String> {
         Probe::HoldsAddress { address, held } => address_differs(address, *held),
         Probe::UnitStable { unit, seconds } => unit_instability(unit, *seconds).await.unwrap_or_else(|error| Some(error.to_string())),
         Probe::PathExists { path } => (!context.path(path).exists()).then(|| format!("`{path}` is not there")),
+        Probe::ImagePulls { image, settings, .. } => pull::refused(image, settings).await,
         Probe::DnsAnswers { server, name, address } => dns_differs(server, name, address).await,
     }
 }
@@ -128,6 +129,11 @@ async fn failure(probe: &Probe, timeout: Duration, last: String) -> Failure {
             format!("`{path}` is not there after {seconds} s"),
             path.starts_with("/run/flannel/").then(|| "flanneld.service".to_owned()),
             "look at the journal of the unit that makes it; flanneld waits until its node has a pod CIDR".to_owned(),
+        ),
+        Probe::ImagePulls { image, settings, asked } => (
+            format!("{image} cannot be pulled: asked {}: {last}", asked.join(", then ")),
+            None,
+            format!("on that host run `ctr images pull --hosts-dir {settings} {image}`; look at `spec.registries` for the URLs, the authority and the password"),
         ),
         Probe::DnsAnswers { server, name, .. } => (
             format!("the DNS server {server} does not give {name} after {seconds} s: {last}"),

@@ -121,8 +121,20 @@ impl Session {
         if let Some(journal) = journals.get(run) {
             return Ok(Arc::clone(journal));
         }
-        let (directory, name) = (self.context.state("journal"), run.clone());
-        let opened = blocking(move || Journal::open(&directory, &name)).await?;
+        // Nothing is changed without a journal: the first one that is opened comes before the first change.
+        let cut_off: Vec<Resource> = if journals.is_empty() {
+            locked(&self.open_changes).iter().map(|change| change.resource.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        let (context, name) = (self.context.clone(), run.clone());
+        let opened = blocking(move || {
+            for resource in &cut_off {
+                barque_host::remove_temporaries(&context, resource);
+            }
+            Journal::open(&context.state("journal"), &name)
+        })
+        .await?;
         let journal = Arc::new(opened.map_err(|error| Failure::new(format!("the journal of the run cannot be opened: {error}")))?);
         journals.insert(run.clone(), Arc::clone(&journal));
         Ok(journal)

@@ -1,5 +1,6 @@
 //! The command line. No IO here, so that help and completions can be made from it.
 
+mod addons;
 mod bundle;
 mod explain;
 mod firewall;
@@ -12,8 +13,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use addons::{AddonsCommand, AddonsShowArguments};
 pub(crate) use init::{AskArguments, InitArguments, SudoChoice};
 
+#[cfg(feature = "lab")]
+pub(crate) use bundle::{ArchitectureWord, BundleCreateArguments};
 pub(crate) use bundle::{
     BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,
     BundleSignArguments, BundleVerifyArguments, ImagesCommand, ImagesListArguments,
@@ -68,6 +72,9 @@ pub(crate) enum Verb {
     /// Look after bundles, which hold all that hosts get: check, list, compare, pack and sign them
     #[command(subcommand)]
     Bundle(BundleCommand),
+    /// What runs in the cluster beside Kubernetes itself: list, turn on and off, look after
+    #[command(subcommand)]
+    Addons(AddonsCommand),
     /// The images that pods are made from
     #[command(subcommand)]
     Images(ImagesCommand),

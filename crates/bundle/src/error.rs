@@ -101,6 +101,12 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
     },
+    /// A folder would become a bundle that has other things in it.
+    #[error("`{path}` has other things in it, and is not a bundle")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another barque writes the same file.
     #[error("another barque writes `{path}`")]
     Busy {
@@ -203,6 +209,7 @@ impl BundleError {
                 Some(format!("unpack it with `mkdir DIR && tar -xf {} -C DIR`, and name the folder", path.display()))
             }
             Self::Exists { path } => Some(format!("name another file, or `rm {}` if it is not needed", path.display())),
+            Self::Foreign { .. } => Some("name a new or empty folder, or one with a bundle".to_owned()),
             Self::Busy { .. } => Some("wait for it; `ps -C barque` shows it".to_owned()),
             Self::NoSpace { path, .. } => Some(format!("free some space: `df -h {}` shows the file system", parent(path).display())),
             Self::NotAnImage { .. } => Some("make the image again with `barque lab artifacts`".to_owned()),

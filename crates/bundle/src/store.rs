@@ -207,6 +207,21 @@ impl Bundle {
         zstd::Decoder::new(blob).map_err(|source| BundleError::Undecodable { path: self.blob_path(&artifact.digest), source })
     }
 
+    /// The same place with another list of artifacts, which is nowhere on disk.
+    pub(crate) fn with_artifacts(&self, mut artifacts: Vec<Artifact>) -> Result<Self, BundleError> {
+        artifacts.sort();
+        let text = manifest_text::encode(&artifacts).map_err(io::Error::from).map_err(io_error("make a manifest"))?;
+        Ok(Self { place: self.place.clone(), text, artifacts })
+    }
+
+    /// Makes these its artifacts; their blobs must be there. Blobs that only the former ones used go.
+    pub(crate) fn set_artifacts(&mut self, mut artifacts: Vec<Artifact>) -> Result<(), BundleError> {
+        artifacts.sort();
+        let former = std::mem::replace(&mut self.artifacts, artifacts);
+        self.save()?;
+        self.drop_blobs(&former)
+    }
+
     /// Writes `signature` beside the manifest.
     pub(crate) fn store_signature(&self, signature: &str) -> Result<(), BundleError> {
         let root = self.place.folder()?;
@@ -264,7 +279,7 @@ fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(".new-").permissions(std::fs::Permissions::from_mode(FILE_MODE)).tempfile_in(folder)
 }
 

@@ -1,16 +1,18 @@
 //! What earlier runs wrote, rendered anew from the cluster files that they kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use barque_model::{Cluster, Component, Digest, Host, HostFile, HostName, Release, RunId};
 use barque_pki::Vault;
 use barque_plan::HostFacts;
 use barque_render::RenderFacts;
-use barque_spec::Known;
+use barque_spec::{Known, Surroundings};
 use barque_store::StateDirectory;
 
 use crate::drift::AppliedContents;
 use crate::history::local;
+use crate::operator_files::DiskFiles;
 use crate::{Context, EngineError};
 
 /// A cluster file that was in force, and the versions that belong to it.
@@ -32,11 +34,16 @@ fn newest_text(state: &StateDirectory) -> Result<Option<String>, EngineError> {
     local::spec(state, &run)
 }
 
-/// `None` for a file that this barque cannot read: it has other fields, or a version that is not supported any more.
+/// `None` for a file that this barque cannot read: it has other fields, a version that is not supported any more, or names files of this
+/// machine that are gone.
 fn read(text: &str, context: &Context) -> Option<Applied> {
     let versions = barque_catalog::supported();
-    let cluster =
-        barque_spec::parse(text, &context.options.cluster_file.display().to_string(), &Known { kubernetes: &versions }).ok()?.cluster;
+    let path = &context.options.cluster_file;
+    let files = DiskFiles::beside(path, context.options.home.as_deref());
+    let known = Known { kubernetes: &versions };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let around = Surroundings { files: &files, addons: &crate::addons::library(text, directory) };
+    let cluster = barque_spec::parse_with(text, &path.display().to_string(), &known, &around).ok()?.cluster;
     let release = barque_catalog::release(&cluster.kubernetes).ok()?;
     Some(Applied { cluster, release })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use barque_bundle::{Artifact, ArtifactKind, Bundle, PublicKey};
 use barque_model::{Cluster, Release};
+use barque_render::ImageNeed;
 
 use crate::{Context, EngineError};
 
@@ -37,10 +38,17 @@ impl fmt::Display for Lack {
 /// what the cluster needs, always. What is sent is hashed later, see [`crate::artifacts::verify_transfers`].
 pub(crate) fn open(context: &Context) -> Result<Arc<Bundle>, EngineError> {
     let options = &context.options;
-    open_for(&options.bundle, options.bundle_key.as_deref(), &context.cluster, &context.release)
+    let images = crate::addons::images(&context.addons, &context.cluster);
+    open_for(&options.bundle, options.bundle_key.as_deref(), &context.cluster, &context.release, &images)
 }
 
-fn open_for(path: &Path, key: Option<&Path>, cluster: &Cluster, release: &Release) -> Result<Arc<Bundle>, EngineError> {
+fn open_for(
+    path: &Path,
+    key: Option<&Path>,
+    cluster: &Cluster,
+    release: &Release,
+    addon_images: &[ImageNeed],
+) -> Result<Arc<Bundle>, EngineError> {
     let key = key.map(PublicKey::read).transpose()?;
     let bundle = Bundle::open(path)?;
     if let Some(key) = key {
@@ -50,7 +58,7 @@ fn open_for(path: &Path, key: Option<&Path>, cluster: &Cluster, release: &Releas
     if !faults.is_empty() {
         return Err(EngineError::Incomplete { bundle: bundle.root().to_owned(), faults });
     }
-    let lacks = lacks(bundle.artifacts(), cluster, release);
+    let lacks = lacks(bundle.artifacts(), cluster, release, addon_images);
     if !lacks.is_empty() {
         return Err(EngineError::Unfit { bundle: bundle.root().to_owned(), lacks });
     }
@@ -58,7 +66,7 @@ fn open_for(path: &Path, key: Option<&Path>, cluster: &Cluster, release: &Releas
 }
 
 /// What `cluster` needs and none of `artifacts` is, whatever the processor and the distribution of its hosts: these are not known yet.
-fn lacks(artifacts: &[Artifact], cluster: &Cluster, release: &Release) -> Vec<Lack> {
+pub(crate) fn lacks(artifacts: &[Artifact], cluster: &Cluster, release: &Release, addon_images: &[ImageNeed]) -> Vec<Lack> {
     let versions = |kind: &ArtifactKind, name: &str| -> Vec<String> {
         let same = artifacts.iter().filter(|artifact| artifact.kind == *kind && artifact.name == name);
         same.map(|artifact| artifact.version.clone()).collect()
@@ -75,7 +83,7 @@ fn lacks(artifacts: &[Artifact], cluster: &Cluster, release: &Release) -> Vec<La
             need(ArtifactKind::Binary, "program", &binary.artifact, binary.version);
         }
     }
-    for image in barque_render::images(release) {
+    for image in barque_render::needed_images(cluster, release).into_iter().chain(addon_images.iter().cloned()) {
         let name = image.reference.rsplit_once(':').map_or(image.reference.as_str(), |(name, _)| name);
         need(ArtifactKind::Image, "image", name, image.version);
     }
@@ -117,13 +125,13 @@ mod tests {
     }
 
     fn open(path: &Path, key: Option<&Path>) -> Result<Arc<Bundle>, EngineError> {
-        open_for(path, key, &cluster(), &release())
+        open_for(path, key, &cluster(), &release(), &[])
     }
 
     /// All that the cluster needs.
     fn fill(path: &Path) -> Bundle {
         let mut bundle = Bundle::create_or_open(path).unwrap();
-        for lack in lacks(&[], &cluster(), &release()) {
+        for lack in lacks(&[], &cluster(), &release(), &[]) {
             let kind = match lack.kind {
                 "program" => ArtifactKind::Binary,
                 "image" => ArtifactKind::Image,

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use barque_addon::Library;
 use barque_model::{Cluster, Release, TransportKind};
-use barque_spec::{Findings, Known, Loaded};
+use barque_spec::{Findings, Known, Loaded, Surroundings};
 use barque_transport::Prompt;
 use secrecy::SecretString;
 
 use crate::EngineError;
+use crate::operator_files::DiskFiles;
 
 /// Plain values that the binary has resolved from flags and environment.
 #[derive(Clone)]
@@ -76,6 +78,8 @@ pub struct Context {
     pub release: Release,
     /// What the file's reader found odd but not wrong.
     pub warnings: Findings,
+    /// barque's add-ons, and the user's own that the file names.
+    pub addons: Library,
 }
 
 impl Context {
@@ -89,20 +93,23 @@ impl Context {
     /// Validates the text of a cluster file, which need not be in `options.cluster_file` yet.
     pub fn from_text(options: Options, text: String) -> Result<Self, EngineError> {
         let path = &options.cluster_file;
-        let loaded = parse(&text, path)?;
-        let mut cluster = loaded.cluster;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let addons = crate::addons::library(&text, directory);
+        let loaded = parse(&text, path, options.home.as_deref(), &addons)?;
+        let mut cluster = loaded.cluster;
         barque_spec::resolve_key_paths(&mut cluster, directory, options.home.as_deref());
         let release =
             barque_catalog::release(&cluster.kubernetes).map_err(|source| EngineError::Release { version: cluster.kubernetes, source })?;
         let beside = directory.join(".barque").join(cluster.name.as_str());
         let state = options.state.clone().unwrap_or(beside);
-        Ok(Self { text, state, release, warnings: loaded.warnings, cluster, options })
+        Ok(Self { text, state, release, warnings: loaded.warnings, addons, cluster, options })
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<Loaded, EngineError> {
+fn parse(text: &str, path: &Path, home: Option<&Path>, addons: &Library) -> Result<Loaded, EngineError> {
     let versions = barque_catalog::supported();
     let known = Known { kubernetes: &versions };
-    barque_spec::parse(text, &path.display().to_string(), &known).map_err(|errors| EngineError::Spec(Box::new(errors)))
+    let files = DiskFiles::beside(path, home);
+    let around = Surroundings { files: &files, addons };
+    barque_spec::parse_with(text, &path.display().to_string(), &known, &around).map_err(|errors| EngineError::Spec(Box::new(errors)))
 }

@@ -120,14 +120,17 @@ async fn compare_cluster(
     let objects = barque_render::objects(&applied.cluster, &applied.release);
     let (bootstrap, dns) = (named(&objects.bootstrap), named(&objects.dns));
     let masters = masters(&context.cluster, vault)?;
-    let facts = cluster_facts(sessions, &masters, &bootstrap, &dns).await;
+    // What add-ons came to is asked of the masters: a folder of the user's own may have changed since.
+    let of_addons: Vec<ClusterObject> = crate::addons::ledger(context, sessions).await?.objects().cloned().collect();
+    let all: Vec<&ClusterObject> = bootstrap.iter().chain(&dns).chain(&of_addons).collect();
+    let facts = cluster_facts(sessions, &masters, &all).await;
     if facts.nodes.is_empty() && facts.objects.is_empty() {
         report.notes.push("cluster objects and nodes were not compared: no API server answers (`barque status` says more)".to_owned());
         return Ok(());
     }
     let differing = |object: &ClusterObject| facts.objects.get(&object.name).copied().filter(|state| *state != ObjectDifference::Same);
     let found: Vec<(ClusterObject, ObjectDifference)> =
-        bootstrap.into_iter().chain(dns).filter_map(|object| differing(&object).map(|state| (object, state))).collect();
+        bootstrap.into_iter().chain(dns).chain(of_addons).filter_map(|object| differing(&object).map(|state| (object, state))).collect();
     let texts: Vec<String> = found.iter().map(|(object, _)| object.json.clone()).collect();
     let live = live_objects(sessions, &masters, &texts).await;
     report.objects = found

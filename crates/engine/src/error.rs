@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use barque_bundle::SignatureError;
 use barque_check::Finding;
 use barque_event::exit;
-use barque_model::{HostName, InvalidVersion, Version};
+use barque_model::{AddonName, HostName, InvalidVersion, Version};
 
 use crate::HostProblem;
 
@@ -133,6 +133,39 @@ pub enum EngineError {
     /// A rollback cannot be begun.
     #[error(transparent)]
     Rollback(#[from] crate::RollbackError),
+    /// An add-on's objects cannot be rendered.
+    #[error("add-on `{name}` cannot be rendered")]
+    Addon {
+        /// The add-on.
+        name: AddonName,
+        /// Why.
+        #[source]
+        source: barque_addon::AddonError,
+    },
+    /// Two add-ons come to the same object.
+    #[error("`{object}` is an object of both add-on `{}` and add-on `{}`", .addons[0], .addons[1])]
+    AddonsShare {
+        /// The object.
+        object: String,
+        /// The add-ons.
+        addons: [AddonName; 2],
+    },
+    /// There is no such add-on.
+    #[error("there is no add-on `{name}`")]
+    NoAddon {
+        /// The name.
+        name: String,
+        /// The one that is most like it.
+        nearest: Option<&'static str>,
+        /// All that there are.
+        names: Vec<String>,
+    },
+    /// Somebody else owns fields that add-ons would set.
+    #[error("add-ons would take over what belongs to others; nothing was changed\n{}", .0.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))]
+    FieldOwners(Vec<String>),
+    /// No API server answers.
+    #[error("no API server answers")]
+    NoApi,
     /// A packet filter is not applied.
     #[error(transparent)]
     Firewall(#[from] crate::FirewallError),
@@ -157,10 +190,16 @@ impl EngineError {
             | Self::Spec(_)
             | Self::Release { .. }
             | Self::Limit(_)
+            | Self::NoAddon { .. }
+            | Self::AddonsShare { .. }
             | Self::Signature(SignatureError::KeyFile { .. } | SignatureError::NotAKey { .. }) => exit::USAGE,
-            Self::Lock(_) | Self::HostLock { .. } | Self::Moved(_) | Self::Quorum(_) | Self::Segment(_) | Self::Signature(_) => {
-                exit::REFUSED
-            }
+            Self::Lock(_)
+            | Self::HostLock { .. }
+            | Self::Moved(_)
+            | Self::Quorum(_)
+            | Self::Segment(_)
+            | Self::Signature(_)
+            | Self::FieldOwners(_) => exit::REFUSED,
             Self::Rollback(error) => error.exit_code(),
             Self::Firewall(error) => error.exit_code(),
             Self::History(error) => error.exit_code(),
@@ -190,6 +229,14 @@ impl EngineError {
             }
             Self::Moved(_) => Some("look at what is wanted now with `barque plan`, save that plan, and run it".into()),
             Self::Quorum(_) => Some("bring the other members back first: `barque status` shows which do not answer".into()),
+            Self::Addon { source, .. } => Some(source.hint()),
+            Self::AddonsShare { .. } => Some("turn one of the two off, or take the object out of the one that is yours".into()),
+            Self::NoAddon { nearest: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::NoAddon { names, .. } => Some(format!("add-ons: {}", names.join(", "))),
+            Self::FieldOwners(_) => Some(
+                "let the other owner give them up (delete its object, or `kubectl apply` without these fields), or repeat the command with `--overwrite-drift`, which takes them over".into(),
+            ),
+            Self::NoApi => Some("run `barque status` to see which masters answer".into()),
             Self::Rollback(error) => error.hint(),
             Self::Firewall(error) => Some(error.hint()),
             Self::History(error) => Some(error.hint()),

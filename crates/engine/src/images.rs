@@ -26,10 +26,11 @@ pub struct ImageRow {
 /// All images that the cluster needs or the bundle has, sorted by reference. Reads the images, not the hosts.
 pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
     let bundle = Bundle::open(&context.options.bundle)?;
-    let needs = barque_render::images(&context.release);
+    let mut needs = barque_render::needed_images(&context.cluster, &context.release);
+    needs.extend(crate::addons::images(&context.addons, &context.cluster));
     let needed_by = |reference: &str| {
         let need = needs.iter().find(|need| need.reference == reference)?;
-        Some(need.needed_by.to_owned())
+        Some(need.needed_by.clone())
     };
     let mut rows = Vec::new();
     for image in bundle.artifacts().iter().filter(|artifact| artifact.kind == ArtifactKind::Image) {
@@ -52,7 +53,7 @@ pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
             digest: None,
             architecture: None,
             size: None,
-            needed_by: Some(need.needed_by.to_owned()),
+            needed_by: Some(need.needed_by.clone()),
             source: None,
         })
         .collect();

@@ -1,9 +1,11 @@
 //! Runs barque's verbs: reads the cluster file, talks to every host, plans and executes. The only crate that knows all below it.
 
+mod addons;
 mod applied;
 mod artifacts;
 mod balance;
 mod bundle_check;
+mod bundle_contents;
 mod check;
 mod context;
 mod dead_man;
@@ -23,6 +25,7 @@ mod links;
 mod material;
 mod networks;
 mod observe;
+mod operator_files;
 mod order;
 mod plan;
 mod prepare;
@@ -40,7 +43,12 @@ mod up;
 #[cfg(test)]
 mod testing;
 
+pub use addons::{
+    AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, CheckHealth, addon_detail, addon_diff, addon_health,
+    addon_images, addon_rows,
+};
 pub use bundle_check::Lack;
+pub use bundle_contents::{OWN_PROGRAM, bundle_contents};
 pub use check::{CheckReport, check};
 pub use context::{AskPassword, Context, Options};
 pub use dial::HostProblem;

@@ -84,6 +84,7 @@ async fn preview(context: &Context, sessions: &Sessions, vault: &Vault, bundle: 
         drained: drained(plan),
         snapshot: plan.steps.iter().find(|step| step.action == Action::Snapshot).and_then(|step| step.host.clone()),
         objects: material.objects(&live),
+        removed_objects: material.removed_objects(),
         nodes: material.nodes(),
         held: material.held(&texts),
         held_objects,
@@ -110,7 +111,8 @@ fn wanted(prepared: &Prepared) -> BTreeMap<HostName, Vec<Resource>> {
 /// The JSON of the held objects, by name.
 fn held_object_texts(context: &Context, prepared: &Prepared) -> BTreeMap<String, String> {
     let objects = barque_render::objects(&context.cluster, &context.release);
-    let all = named(&objects.bootstrap).into_iter().chain(named(&objects.dns));
+    let of_addons = crate::addons::wanted(context).unwrap_or_default().into_iter().flat_map(|addon| addon.objects);
+    let all = named(&objects.bootstrap).into_iter().chain(named(&objects.dns)).chain(of_addons);
     let held = all.filter(|object| prepared.held_objects.contains(&object.name));
     held.map(|object| (object.name, object.json)).collect()
 }

@@ -8,8 +8,8 @@ use barque_check::{Inputs, Inspection, Severity};
 use barque_model::{APPLIED_ANNOTATION, Cluster, Digest, Host, HostName, KubeAccess, ObjectDifference, Role, SecretBytes};
 use barque_pki::Vault;
 use barque_plan::{
-    ClusterFacts, ClusterObject, DesiredInputs, Held, HostDesired, HostFacts, HostObserved, LedgerEntry, Limit, MemberHealth, Observed,
-    Plan, PlanInputs, ResourceId, SavedPlan, Step, StepId,
+    AddonWanted, ClusterFacts, ClusterObject, DesiredInputs, Held, HostDesired, HostFacts, HostObserved, LedgerEntry, Limit, MemberHealth,
+    Observed, Plan, PlanInputs, ResourceId, SavedPlan, Step, StepId,
 };
 use futures::future::join_all;
 
@@ -96,6 +96,7 @@ pub(crate) async fn prepare(
     let (inspections, segment) = (inspections?, segment?);
     cluster.load_balancer.clone_from(&segment.cluster().load_balancer);
     let facts = inspections.iter().map(|(host, inspection)| (host.clone(), inspection.facts.clone())).collect();
+    let addons = crate::addons::wanted(context)?;
     let desired = desired_state(context, segment.cluster(), &facts, vault, bundle)?;
     let observing = cluster.hosts.iter().filter_map(|host| {
         let agent = sessions.agent(&host.name)?;
@@ -115,7 +116,12 @@ pub(crate) async fn prepare(
     let bootstrap = named(&objects.bootstrap);
     let dns = named(&objects.dns);
     let masters = masters(&cluster, vault)?;
-    let cluster_facts = cluster_facts(sessions, &masters, &bootstrap, &dns).await;
+    let all: Vec<&ClusterObject> = bootstrap.iter().chain(&dns).chain(addons.iter().flat_map(|addon| &addon.objects)).collect();
+    let cluster_facts = cluster_facts(sessions, &masters, &all).await;
+    refuse_foreign(&addons, &cluster_facts, wishes.overwrite_drift)?;
+    let names = all.iter().map(|object| object.name.as_str()).collect();
+    let unwanted = crate::addons::ledger(context, sessions).await?.unwanted(&names);
+    let unwanted = crate::addons::present(sessions, &masters, unwanted).await;
     let etcd = etcd_health(context, sessions, &observed).await;
     let obstacles = segment.obstacles().await?;
     let authority = material::authority(vault);
@@ -128,6 +134,8 @@ pub(crate) async fn prepare(
         facts: &cluster_facts,
         bootstrap: &bootstrap,
         dns: &dns,
+        addons: &addons,
+        unwanted: &unwanted,
         authority: &authority,
     };
     let held = barque_plan::held(&inputs);
@@ -189,6 +197,18 @@ fn refuse_faults(
     if faults.is_empty() { Ok(()) } else { Err(EngineError::Preflight(faults)) }
 }
 
+/// Fails when an apply would take fields of add-ons' objects from somebody else. What was edited since barque applied it is left alone
+/// anyway, and so are its owners.
+fn refuse_foreign(addons: &[AddonWanted], facts: &ClusterFacts, overwrite: bool) -> Result<(), EngineError> {
+    let taken = addons.iter().flat_map(|addon| &addon.objects).filter_map(|object| {
+        let owners = facts.conflicts.get(&object.name)?;
+        let differs = facts.objects.get(&object.name) == Some(&ObjectDifference::Differs);
+        differs.then(|| format!("{}: {}", object.name, owners.join(", ")))
+    });
+    let taken: Vec<String> = taken.collect();
+    if overwrite || taken.is_empty() { Ok(()) } else { Err(EngineError::FieldOwners(taken)) }
+}
+
 fn desired_state(
     context: &Context,
     cluster: &Cluster,
@@ -197,6 +217,7 @@ fn desired_state(
     bundle: &Bundle,
 ) -> Result<BTreeMap<HostName, HostDesired>, EngineError> {
     let mut desired = BTreeMap::new();
+    let addon_images = crate::addons::images(&context.addons, &context.cluster);
     for host in &cluster.hosts {
         let Some(found) = facts.get(&host.name) else { continue };
         let (artifacts, platform) = artifacts::index_for(bundle, found);
@@ -208,6 +229,7 @@ fn desired_state(
             secrets: &secrets,
             artifacts: &artifacts,
             interface: interface_of(host, found),
+            addon_images: &addon_images,
         };
         let wanted = match barque_plan::desired(&inputs, host) {
             Ok(wanted) => wanted,
@@ -278,13 +300,7 @@ pub(crate) fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
 }
 
 /// What the API says; nothing when no API server answers, as before the first deployment.
-pub(crate) async fn cluster_facts(
-    sessions: &Sessions,
-    masters: &[(HostName, KubeAccess)],
-    bootstrap: &[ClusterObject],
-    dns: &[ClusterObject],
-) -> ClusterFacts {
-    let objects: Vec<&ClusterObject> = bootstrap.iter().chain(dns).collect();
+pub(crate) async fn cluster_facts(sessions: &Sessions, masters: &[(HostName, KubeAccess)], objects: &[&ClusterObject]) -> ClusterFacts {
     for (host, access) in masters {
         let Some(agent) = sessions.agent(host) else { continue };
         if agent.kube(access.clone(), KubeCall::Ready).await.is_err() {
@@ -299,8 +315,12 @@ pub(crate) async fn cluster_facts(
         }
         if let Ok(KubeAnswer::Objects(states)) = states {
             // The order is that of the question; the names are ours.
-            let states: Vec<ObjectDifference> = states.into_iter().map(|state| state.state).collect();
-            facts.objects = objects.iter().map(|object| object.name.clone()).zip(states).collect();
+            for (object, state) in objects.iter().zip(states) {
+                facts.objects.insert(object.name.clone(), state.state);
+                if !state.conflicts.is_empty() {
+                    facts.conflicts.insert(object.name.clone(), state.conflicts);
+                }
+            }
         }
         return facts;
     }

@@ -42,6 +42,8 @@ pub struct Preview {
     pub snapshot: Option<HostName>,
     /// Cluster objects to apply, in this order.
     pub objects: Vec<ObjectPreview>,
+    /// Objects of add-ons that are deleted, in this order, `Kind namespace/name`.
+    pub removed_objects: Vec<String>,
     /// Nodes whose labels or taints are set.
     pub nodes: Vec<NodePreview>,
     /// What somebody changed on the hosts, and is left as it is.

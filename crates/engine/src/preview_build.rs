@@ -241,6 +241,15 @@ impl Material<'_> {
             .collect()
     }
 
+    /// The objects that would be deleted.
+    pub(crate) fn removed_objects(&self) -> Vec<String> {
+        let names = self.plan.steps.iter().flat_map(|step| match &step.action {
+            Action::RemoveObjects { names, .. } => names.clone(),
+            _ => Vec::new(),
+        });
+        names.collect()
+    }
+
     /// The nodes whose labels or taints would be set.
     pub(crate) fn nodes(&self) -> Vec<NodePreview> {
         let previews = self.plan.steps.iter().filter_map(|step| {

@@ -189,6 +189,7 @@ impl Runner {
             }
             Action::AddressGate { address, hosts, timeout_seconds } => balance::one_holder(self, address, hosts, *timeout_seconds).await,
             Action::Objects { objects, .. } => self.kube_change(step, KubeChange::Apply(objects.clone())).await,
+            Action::RemoveObjects { objects, .. } => self.kube_change(step, KubeChange::Remove(objects.clone())).await,
             Action::UndoObjects { changes, before } => {
                 self.kube_change(step, KubeChange::Undo { changes: changes.clone(), before: before.clone() }).await
             }

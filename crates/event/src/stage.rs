@@ -22,11 +22,14 @@ pub enum Stage {
     Labels,
     /// CoreDNS.
     Dns,
+    /// Add-ons.
+    Addons,
 }
 
 impl Stage {
     /// Every stage in order.
-    pub const ALL: [Self; 7] = [Self::Hosts, Self::Etcd, Self::LoadBalancer, Self::Masters, Self::Nodes, Self::Labels, Self::Dns];
+    pub const ALL: [Self; 8] =
+        [Self::Hosts, Self::Etcd, Self::LoadBalancer, Self::Masters, Self::Nodes, Self::Labels, Self::Dns, Self::Addons];
 
     /// Its name for people.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Stage {
             Self::Nodes => "nodes",
             Self::Labels => "labels",
             Self::Dns => "DNS",
+            Self::Addons => "add-ons",
         }
     }
 }

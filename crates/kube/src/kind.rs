@@ -44,6 +44,13 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false),
 ];
 
+/// The kinds of the table whose objects lie in a namespace and are made by people.
+pub(crate) fn namespaced() -> impl Iterator<Item = (&'static str, ApiResource)> {
+    // Endpoints follow from Services.
+    let made = KINDS.iter().filter(|(_, kind, _, namespaced)| *namespaced && *kind != "Endpoints");
+    made.map(|(version, kind, plural, _)| (*kind, ApiResource::from_gvk_with_plural(&group_version_kind(version, kind), plural)))
+}
+
 /// A kind's place in the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kind {

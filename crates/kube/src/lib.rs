@@ -8,6 +8,7 @@ mod deployment;
 mod error;
 mod former;
 mod kind;
+mod namespace;
 mod node;
 mod object;
 #[cfg(test)]

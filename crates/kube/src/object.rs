@@ -33,8 +33,16 @@ impl Client {
             Err(error) => return Err(error),
         };
         let Some(live) = api.get_opt(&wanted.name).await? else { return Ok(wanted.state(ObjectDifference::Absent)) };
-        match api.patch(&wanted.name, &parameters().dry_run(), &Patch::Apply(&wanted.object)).await {
-            Ok(then) => Ok(wanted.state(wanted.judge(&live, &then)?)),
+        let (conflicts, then) = match api.patch(&wanted.name, &unforced().dry_run(), &Patch::Apply(&wanted.object)).await {
+            Err(error) if !conflicts(&error).is_empty() => {
+                let forced = api.patch(&wanted.name, &parameters().dry_run(), &Patch::Apply(&wanted.object)).await;
+                // Fields that barque itself wrote in another way are its own all the same.
+                (conflicts(&error).into_iter().filter(|(owner, _)| owner != FIELD_MANAGER).map(|(_, words)| words).collect(), forced)
+            }
+            other => (Vec::new(), other),
+        };
+        match then {
+            Ok(then) => Ok(ObjectState { conflicts, ..wanted.state(wanted.judge(&live, &then)?) }),
             Err(error) => match KubeError::from(error) {
                 // Deleted in between.
                 KubeError::NotFound(_) => Ok(wanted.state(ObjectDifference::Absent)),
@@ -68,7 +76,24 @@ impl Client {
 }
 
 fn parameters() -> PatchParams {
-    PatchParams::apply(FIELD_MANAGER).force()
+    unforced().force()
+}
+
+fn unforced() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER)
+}
+
+/// Owners of fields that keep an apply from happening, and each with its field in words; nothing for any other error.
+fn conflicts(error: &kube::Error) -> Vec<(String, String)> {
+    let kube::Error::Api(status) = error else { return Vec::new() };
+    let causes = status.details.iter().flat_map(|details| &details.causes).filter(|cause| cause.reason == "FieldManagerConflict");
+    let found = causes.map(|cause| {
+        // `conflict with "OWNER" using VERSION`.
+        let owner = cause.message.split('"').nth(1).unwrap_or(&cause.message).to_owned();
+        let words = format!("`{}` belongs to `{owner}`", cause.field);
+        (owner, words)
+    });
+    found.collect()
 }
 
 /// An object to be applied and who it is.
@@ -113,7 +138,7 @@ impl Wanted {
             Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),
             None => format!("{} {}", self.kind, self.name),
         };
-        ObjectState { name, state }
+        ObjectState { name, state, conflicts: Vec::new() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AcceptedCheck, ClusterName, Component, Firewall, Host, HostName, Network, Role, Version};
+use crate::{AcceptedCheck, ClusterAddon, ClusterName, Component, Firewall, Host, HostName, Network, Registry, Role, Version};
 
 /// Extra flags, component by component: flag name without dashes, to its value.
 pub type ExtraArgs = BTreeMap<Component, BTreeMap<String, String>>;
@@ -25,6 +25,9 @@ pub struct Cluster {
     pub load_balancer: Option<LoadBalancer>,
     /// Container runtime settings.
     pub runtime: Runtime,
+    /// Where images come from: registries with mirrors, credentials or an authority of their own.
+    #[serde(default)]
+    pub registries: Vec<Registry>,
     /// kubelet settings.
     pub kubelet: KubeletSettings,
     /// More subject alternative names for the API server's certificate.
@@ -37,6 +40,8 @@ pub struct Cluster {
     pub accepted_checks: Vec<AcceptedCheck>,
     /// Packet filters.
     pub firewall: Firewall,
+    /// Add-ons that are on, each after those that it needs.
+    pub addons: Vec<ClusterAddon>,
 }
 
 impl Cluster {
@@ -106,8 +111,9 @@ pub struct Runtime {
     pub data_directory: String,
     /// Whether containers may not ask for a lower OOM score than containerd's own; needed inside LXC or nspawn hosts, which lack CAP_SYS_RESOURCE.
     pub restrict_oom_score_adj: bool,
-    /// Registry mirrors: registry host to the mirrors' URLs, in the order in which they are tried.
-    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Reference of the image behind every pod, pulled from a registry; `None` for the one in the bundle.
+    #[serde(default)]
+    pub pause_image: Option<String>,
 }
 
 /// kubelet settings that people change.

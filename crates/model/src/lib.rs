@@ -2,6 +2,7 @@
 //!
 //! Nothing here does IO, and nothing here is optional that a later layer would have to guess.
 
+mod addon;
 mod check;
 mod cluster;
 mod component;
@@ -13,10 +14,12 @@ mod marker;
 mod name;
 mod network;
 mod node;
+mod registry;
 mod release;
 mod secret;
 mod version;
 
+pub use addon::{AddonOrigin, ClusterAddon};
 pub use check::{AcceptedCheck, CheckId, Severity, UnknownCheck};
 pub use cluster::{Cluster, ExtraArgs, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Runtime, SubjectName, Vrid, VridOrigin};
 pub use component::{Component, Role};
@@ -25,9 +28,13 @@ pub use file::{HostFile, Owner, RUN_MARKER};
 pub use firewall::{ExtraFlow, ExtraSource, Firewall, FirewallBackend, TransportProtocol};
 pub use host::{Host, JumpHost, Ssh, Sudo, Taint, TaintEffect, TransportKind};
 pub use marker::{as_rendered, find_run};
-pub use name::{ClusterName, HostName, InvalidName, RunId};
+pub use name::{AddonName, ClusterName, HostName, InvalidName, RunId};
 pub use network::{FlannelBackend, Network, PortRange};
-pub use node::{APPLIED_ANNOTATION, DeploymentState, KubeAccess, NodeState, ObjectDifference, ObjectState};
+pub use node::{ADDON_LABEL, APPLIED_ANNOTATION, DeploymentState, KubeAccess, NodeState, ObjectDifference, ObjectState};
+pub use registry::{
+    DEFAULT_REGISTRY, DOCKER_HUB, Registry, RegistryCapability, RegistryClient, RegistryCredentials, RegistryEndpoint, Upstream,
+    upstream_address,
+};
 pub use release::Release;
 pub use secret::SecretBytes;
 pub use version::{InvalidVersion, Version};

@@ -85,6 +85,11 @@ name_type!(
     check_label
 );
 name_type!(
+    /// Name of an add-on. A DNS label (RFC 1123), so that it can be the value of a label.
+    AddonName,
+    check_label
+);
+name_type!(
     /// A run of barque: UTC start time and four random hexadecimal digits, such as `20261125T020304Z-1a2b`.
     RunId,
     check_run

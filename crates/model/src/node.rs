@@ -45,7 +45,12 @@ pub struct ObjectState {
     pub name: String,
     /// Whether it is there and as wanted.
     pub state: ObjectDifference,
+    /// Fields that an apply would take from somebody else, each with its owner, such as `` `.spec.replicas` belongs to `kubectl` ``.
+    pub conflicts: Vec<String>,
 }
+
+/// The label that names the add-on that an object belongs to.
+pub const ADDON_LABEL: &str = "barque.dev/addon";
 
 /// The annotation that names what barque last applied: the digest of the object without it.
 pub const APPLIED_ANNOTATION: &str = "barque.dev/applied";

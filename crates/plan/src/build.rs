@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, Role};
 
+use crate::addons::AddonWanted;
 use crate::desired::{DesiredResource, HostDesired};
 use crate::graph::{Graph, Key};
 use crate::held::held;
 use crate::rolling::Rolling;
 use crate::{Action, Change, Difference, LedgerEntry, Observed, OnChange, Plan, Resource, ResourceId, difference};
-use crate::{gates, removal};
+use crate::{addons, gates, removal};
 
 /// What was seen of the cluster as a whole. Empty before the first deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ClusterFacts {
     pub nodes: Vec<NodeState>,
     /// Objects by name; one that is missing here is taken for absent.
     pub objects: BTreeMap<String, ObjectDifference>,
+    /// Fields of objects that belong to somebody else, by the objects' names; only where there are any.
+    pub conflicts: BTreeMap<String, Vec<String>>,
 }
 
 /// A cluster object to apply.
@@ -57,6 +60,10 @@ pub struct PlanInputs<'a> {
     pub bootstrap: &'a [ClusterObject],
     /// The DNS add-on's objects.
     pub dns: &'a [ClusterObject],
+    /// Add-ons that are on, each after those that it needs.
+    pub addons: &'a [AddonWanted],
+    /// Objects of add-ons that are there and that no add-on wants any more, in the order in which they are deleted.
+    pub unwanted: &'a [ClusterObject],
     /// PEM of the Kubernetes certificate authority, for probes.
     pub authority: &'a str,
 }
@@ -97,6 +104,7 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
         }
     }
     gates::add(&mut graph, inputs, &rolling);
+    addons::add(&mut graph, inputs);
     graph.into_plan()
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use barque_event::Stage;
 use barque_model::{Cluster, Component, Digest, Host, HostFile, Owner, Release, SecretBytes};
+use barque_render::ImageNeed;
 
 use crate::inputs::{inputs_of, wanted_binaries};
 use crate::{Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User};
@@ -74,6 +75,8 @@ pub struct DesiredInputs<'a> {
     pub artifacts: &'a ArtifactIndex,
     /// The network interface that has the host's address.
     pub interface: &'a str,
+    /// Images of add-ons that the bundle has.
+    pub addon_images: &'a [ImageNeed],
 }
 
 /// Stage under which a component's own resources are shown.
@@ -112,6 +115,7 @@ pub fn desired(inputs: &DesiredInputs<'_>, host: &Host) -> Result<HostDesired, M
     }
     images(&mut builder, inputs, host)?;
     watchdog(&mut builder);
+    builder.registries();
     builder.order();
     Ok(HostDesired { resources: builder.resources })
 }
@@ -124,7 +128,7 @@ fn base(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) {
     if host.runs(Component::Etcd) {
         builder.add(DesiredResource::new(Resource::User(User { name: "etcd".into(), home: "/var/lib/etcd".into() }), Stage::Etcd));
     }
-    for (path, mode, owner) in barque_render::directories(host) {
+    for (path, mode, owner) in barque_render::directories(inputs.cluster, host) {
         builder.add(DesiredResource::new(Resource::Directory(Directory { path, mode, owner }), Stage::Hosts));
     }
     let line = HostsLine { address: host.address.to_string(), names: vec![host.name.to_string()] };
@@ -173,10 +177,12 @@ fn images(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> Res
     if !host.is_node() {
         return Ok(());
     }
-    for need in barque_render::images(inputs.release) {
+    let own = barque_render::needed_images(inputs.cluster, inputs.release).into_iter().map(|need| (need, Stage::Nodes));
+    let of_addons = inputs.addon_images.iter().map(|need| (need.clone(), Stage::Addons));
+    for (need, stage) in own.chain(of_addons) {
         let blob = inputs.artifacts.images.get(&need.reference).copied();
         let blob = blob.ok_or_else(|| MissingArtifact { kind: "image", name: need.reference.clone(), version: need.version.clone() })?;
-        let mut image = DesiredResource::new(Resource::Image(Image { reference: need.reference, blob }), Stage::Nodes);
+        let mut image = DesiredResource::new(Resource::Image(Image { reference: need.reference, blob }), stage);
         image.after.push(ResourceId(format!("unit {}", Component::Containerd.unit())));
         image.after.push(ResourceId("binary /usr/local/bin/ctr".into()));
         builder.add(image);
@@ -298,6 +304,27 @@ impl Builder {
         let mut desired = DesiredResource::new(Resource::File(resource), stage);
         desired.content = Some(file.content);
         self.add(desired);
+    }
+
+    /// A `hosts.toml` comes after the certificates that it names.
+    fn registries(&mut self) {
+        let named: Vec<(String, ResourceId)> = self
+            .resources
+            .iter()
+            .filter_map(|desired| match &desired.resource {
+                Resource::File(file)
+                    if file.path.starts_with(barque_render::CERTS_D) && barque_render::is_named_by_hosts_toml(&file.path) =>
+                {
+                    Some((file.path.clone(), desired.resource.id()))
+                }
+                _ => None,
+            })
+            .collect();
+        for desired in &mut self.resources {
+            let Resource::File(file) = &desired.resource else { continue };
+            let Some(folder) = file.path.strip_suffix("hosts.toml") else { continue };
+            desired.after.extend(named.iter().filter(|(path, _)| path.starts_with(folder)).map(|(_, id)| id.clone()));
+        }
     }
 
     /// Adds what follows from paths and owners: a file comes after its directory, and both after their owner.

@@ -23,6 +23,7 @@ pub(crate) fn add(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling)
     api(graph, inputs);
     balancer(graph, inputs, rolling);
     objects(graph, inputs);
+    crate::pulls::add(graph, inputs);
     nodes(graph, inputs);
     dns(graph, inputs);
 }
@@ -32,7 +33,11 @@ pub(crate) fn add(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling)
 /// kubelet waits for the API on its first start only. Measured on seven hosts: started before the API, its back-off and that of its CSINode
 /// initialisation cost 20 s; started when the API answers, a node is Ready 2 s later. kube-proxy and flanneld need their Node.
 pub(crate) fn before(inputs: &PlanInputs<'_>, host: &Host, wanted: &DesiredResource, found: &Difference, rolling: &Rolling) -> Vec<Key> {
-    match (wanted.component, found.change) {
+    let mut pulls = match (wanted.component, found.change) {
+        (Some(Component::Kubelet), Change::Start) => crate::pulls::before_kubelet(inputs, host),
+        _ => Vec::new(),
+    };
+    pulls.extend(match (wanted.component, found.change) {
         (Some(Component::KubeApiserver), _) => vec![rolling.etcd_gate_for(&host.name, &wanted.resource.id())],
         (Some(Component::Kubelet), Change::Start) if host.has(Role::Master) => {
             vec![Key::host_gate(&host.name, "api"), Key::gate("bootstrap")]
@@ -43,7 +48,8 @@ pub(crate) fn before(inputs: &PlanInputs<'_>, host: &Host, wanted: &DesiredResou
         (Some(Component::Kubelet), Change::Start) => api_gates(inputs).into_iter().take(1).collect(),
         (Some(Component::KubeProxy | Component::Flanneld), Change::Start) => vec![unit_key(host, Component::Kubelet)],
         _ => Vec::new(),
-    }
+    });
+    pulls
 }
 
 fn unit_key(host: &Host, component: Component) -> Key {
@@ -176,29 +182,45 @@ fn in_balance(graph: &mut Graph, inputs: &PlanInputs<'_>, rolling: &Rolling, bal
 fn objects(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     let first_api = api_gates(inputs).into_iter().next();
     let mut apply = |name: &str, stage: Stage, title: &str, objects: &[ClusterObject], after: Vec<Key>| {
-        let differing: Vec<&ClusterObject> = objects
-            .iter()
-            .filter(|object| match inputs.facts.objects.get(&object.name) {
-                Some(ObjectDifference::Same) => false,
-                Some(ObjectDifference::Edited) => inputs.overwrite_drift,
-                Some(ObjectDifference::Differs | ObjectDifference::Absent) | None => true,
-            })
-            .collect();
-        if differing.is_empty() {
-            graph.pass_through(Key::gate(name), after);
-            return;
-        }
-        let action = Action::Objects {
-            objects: differing.iter().map(|object| object.json.clone()).collect(),
-            names: differing.iter().map(|object| object.name.clone()).collect(),
-        };
-        graph.step(Key::gate(name), stage, None, title.to_owned(), after, action);
+        apply_objects(graph, inputs, Key::gate(name), stage, title.to_owned(), objects, after);
     };
     apply("bootstrap", Stage::Masters, "grant the components their rights", inputs.bootstrap, first_api.into_iter().collect());
     // Pods that start before their host's flannel fail, and are tried again seconds later: CoreDNS comes after it.
+    apply("dns objects", Stage::Dns, "apply CoreDNS", inputs.dns, pods_can_start(inputs));
+}
+
+/// What pods wait for: rights, nodes, and the pod network of each.
+pub(crate) fn pods_can_start(inputs: &PlanInputs<'_>) -> Vec<Key> {
     let mut after = vec![Key::gate("bootstrap"), Key::gate("nodes")];
     after.extend(inputs.cluster.running(Component::Flanneld).map(|host| Key::host_gate(&host.name, "flannel")));
-    apply("dns objects", Stage::Dns, "apply CoreDNS", inputs.dns, after);
+    after
+}
+
+/// Applies the objects that differ; those that somebody edited only when edits are overwritten.
+pub(crate) fn apply_objects(
+    graph: &mut Graph,
+    inputs: &PlanInputs<'_>,
+    key: Key,
+    stage: Stage,
+    title: String,
+    objects: &[ClusterObject],
+    after: Vec<Key>,
+) {
+    let differs = |object: &&ClusterObject| match inputs.facts.objects.get(&object.name) {
+        Some(ObjectDifference::Same) => false,
+        Some(ObjectDifference::Edited) => inputs.overwrite_drift,
+        Some(ObjectDifference::Differs | ObjectDifference::Absent) | None => true,
+    };
+    let differing: Vec<&ClusterObject> = objects.iter().filter(differs).collect();
+    if differing.is_empty() {
+        graph.pass_through(key, after);
+        return;
+    }
+    let action = Action::Objects {
+        objects: differing.iter().map(|object| object.json.clone()).collect(),
+        names: differing.iter().map(|object| object.name.clone()).collect(),
+    };
+    graph.step(key, stage, None, title, after, action);
 }
 
 fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
@@ -242,7 +264,8 @@ fn dns(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     let mut needed = vec![Key::gate("dns objects"), Key::gate("nodes")];
     for host in &kube {
         let images = inputs.desired.get(&host.name).into_iter().flat_map(|desired| &desired.resources);
-        let images = images.filter(|wanted| matches!(wanted.resource, crate::Resource::Image(_)));
+        // Add-ons' images are none of its business.
+        let images = images.filter(|wanted| matches!(wanted.resource, crate::Resource::Image(_)) && wanted.stage != Stage::Addons);
         needed.extend(images.map(|wanted| Key::resource(&host.name, &wanted.resource.id())));
     }
     needed.extend(units(inputs, Component::Flanneld));

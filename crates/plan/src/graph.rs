@@ -55,6 +55,11 @@ impl Graph {
         self.drafts.insert(key, Draft { stage, host, title, action });
     }
 
+    /// Whether there is a step of this key.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.drafts.contains_key(key)
+    }
+
     /// Notes what a resource without a step would have waited for.
     pub(crate) fn pass_through(&mut self, key: Key, after: Vec<Key>) {
         self.after.insert(key, after);

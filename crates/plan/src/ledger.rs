@@ -19,6 +19,18 @@ pub struct LedgerEntry {
     pub uncertain: bool,
 }
 
+/// A cluster object as a master's agent left it: the sum of that master's journals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectEntry {
+    /// `Kind namespace/name`.
+    pub name: String,
+    /// The object as it was applied or brought back, JSON; `None` when it was deleted or had not been there.
+    pub object: Option<String>,
+    /// The run that left it so.
+    pub run: RunId,
+}
+
 /// One resource that a rollback brings back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,6 @@
 //! Resources, facts, differences and the step graph. Pure: the same inputs give the same plan, byte for byte.
 
+mod addons;
 mod build;
 mod desired;
 mod difference;
@@ -14,6 +15,7 @@ mod limit;
 mod observed;
 mod prior;
 mod probe;
+mod pulls;
 mod quorum;
 mod removal;
 mod resource;
@@ -22,13 +24,14 @@ mod saved;
 mod step;
 mod undo;
 
+pub use addons::AddonWanted;
 pub use build::{ClusterFacts, ClusterObject, HostObserved, PlanInputs, build, node_labels};
 pub use desired::{ArtifactIndex, DesiredInputs, DesiredResource, HostDesired, MissingArtifact, desired, stage_of};
 pub use difference::{Change, Difference, difference};
 pub use facts::{DiskSpace, HostFacts, InterfaceAddress, OsRelease};
 pub use firewall::{FIREWALL_FOLDER, FIREWALL_UNIT, FIREWALL_UNIT_FILE, FirewallInputs, firewall, is_of_firewall};
 pub use held::{Held, held, held_objects};
-pub use ledger::{LedgerEntry, Sweep, UndoItem};
+pub use ledger::{LedgerEntry, ObjectEntry, Sweep, UndoItem};
 pub use limit::{Limit, LimitError, Limited, limit};
 pub use observed::{Observed, UnitState};
 pub use prior::Prior;

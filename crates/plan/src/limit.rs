@@ -33,7 +33,7 @@ pub struct LimitError {
 }
 
 /// Stages by one word each.
-const STAGES: [(&str, Stage); 7] = [
+const STAGES: [(&str, Stage); 8] = [
     ("hosts", Stage::Hosts),
     ("etcd", Stage::Etcd),
     ("loadBalancer", Stage::LoadBalancer),
@@ -41,6 +41,7 @@ const STAGES: [(&str, Stage); 7] = [
     ("nodes", Stage::Nodes),
     ("labels", Stage::Labels),
     ("dns", Stage::Dns),
+    ("addons", Stage::Addons),
 ];
 
 impl Limit {

@@ -38,6 +38,15 @@ pub enum Probe {
         /// Absolute path.
         path: String,
     },
+    /// containerd pulls an image, as it would for a pod; what it fetched is removed again. Asked with `ctr`.
+    ImagePulls {
+        /// Reference in full.
+        image: String,
+        /// Folder with the settings of registries.
+        settings: String,
+        /// URLs of those who are asked, in order, for people.
+        asked: Vec<String>,
+    },
     /// A DNS server answers a query with an address.
     DnsAnswers {
         /// Server address, port 53.

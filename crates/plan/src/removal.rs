@@ -16,7 +16,7 @@ use crate::{Action, LedgerEntry, Observed, Resource, ResourceId};
 const ORIGIN: &str = "00000000T000000Z-0000";
 
 /// The resources of a host to remove, in the order of the ledger. Packages, users, folders, kernel parameters and images stay: others may use
-/// them by now, and a rollback takes them back.
+/// them by now, and a rollback takes them back. The folder of a registry goes: an empty one would still keep containerd from `_default`.
 pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &BTreeSet<(HostName, ResourceId)>) -> Vec<&'a LedgerEntry> {
     let (Some(entries), Some(desired)) = (inputs.ledger.get(host), inputs.desired.get(host)) else { return Vec::new() };
     let wanted: BTreeSet<ResourceId> = desired.resources.iter().map(|wanted| wanted.resource.id()).collect();
@@ -24,7 +24,11 @@ pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &B
         let id = entry.id();
         let seen = inputs.observed.get(host).and_then(|seen| seen.resources.get(&id));
         let is_gone = entry.original.is_absent() && is_gone(seen);
-        let is_removable = matches!(entry.resource, Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_));
+        let is_removable = match &entry.resource {
+            Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_) => true,
+            Resource::Directory(directory) => is_of_registry(&directory.path),
+            _ => false,
+        };
         // A packet filter is applied and removed by verbs of its own.
         is_removable && !is_of_firewall(&entry.resource) && !is_gone && !wanted.contains(&id) && !held.contains(&(host.clone(), id))
     };
@@ -51,8 +55,11 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
                     Resource::Unit(unit) => component_of(&unit.name).is_some_and(|component| inputs_of(component, &file.path)),
                     _ => false,
                 };
-                (Stage::Hosts, "remove", removals.iter().filter(reads).map(|unit| Key::resource(host, &unit.id())).collect())
+                let mut after: Vec<Key> = removals.iter().filter(reads).map(|unit| Key::resource(host, &unit.id())).collect();
+                after.extend(named_by(&file.path).map(|id| Key::resource(host, &id)));
+                (Stage::Hosts, "remove", after)
             }
+            Resource::Directory(directory) => (Stage::Hosts, "remove", files_in(&directory.path, host, removals)),
             _ => (
                 Stage::Hosts,
                 "remove",
@@ -68,6 +75,22 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
         let action = Action::Restore { resource: entry.resource.clone(), prior: entry.original.clone(), before: before.clone() };
         graph.step(Key::resource(host, &id), stage, Some(host.clone()), format!("{verb} {name}"), after, action);
     }
+}
+
+/// The `hosts.toml` that names the certificate or key at `path`: pulls fail while it names a file that is not there.
+fn named_by(path: &str) -> Option<ResourceId> {
+    let (folder, name) = path.rsplit_once('/')?;
+    (is_of_registry(folder) && barque_render::is_named_by_hosts_toml(name)).then(|| ResourceId(format!("file {folder}/hosts.toml")))
+}
+
+fn is_of_registry(path: &str) -> bool {
+    path.strip_prefix(barque_render::CERTS_D).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn files_in(folder: &str, host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key> {
+    let is_inside = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let inside = |entry: &&&LedgerEntry| matches!(&entry.resource, Resource::File(file) if is_inside(&file.path));
+    removals.iter().filter(inside).map(|entry| Key::resource(host, &entry.id())).collect()
 }
 
 /// The removals that a unit must have seen before it starts or restarts.

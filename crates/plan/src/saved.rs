@@ -118,9 +118,11 @@ fn facts_digest(inputs: &PlanInputs<'_>) -> Digest {
         let taints: Vec<bool> = host.taints.iter().map(|taint| node.taints.contains(taint)).collect();
         lines.push(format!("{} {labels:?} {taints:?}", node.name));
     }
-    for object in inputs.bootstrap.iter().chain(inputs.dns) {
+    let of_addons = inputs.addons.iter().flat_map(|addon| &addon.objects);
+    for object in inputs.bootstrap.iter().chain(inputs.dns).chain(of_addons) {
         lines.push(format!("{} {:?}", object.name, inputs.facts.objects.get(&object.name)));
     }
+    lines.extend(inputs.unwanted.iter().map(|object| format!("{} is not wanted", object.name)));
     Digest::of(lines.join("\n").as_bytes())
 }
 

@@ -105,6 +105,13 @@ pub enum Action {
         /// Their names, `Kind namespace/name`.
         names: Vec<String>,
     },
+    /// Deletes objects of add-ons that are not wanted any more. What somebody else has taken over stays.
+    RemoveObjects {
+        /// The objects as they were applied, JSON texts, deleted in this order.
+        objects: Vec<String>,
+        /// Their names, `Kind namespace/name`.
+        names: Vec<String>,
+    },
     /// Sets a node's labels and taints.
     Node {
         /// The node.
@@ -171,6 +178,13 @@ pub enum KubeUndo {
 }
 
 impl KubeUndo {
+    /// Whether it concerns an object of an add-on.
+    pub fn is_of_addon(&self) -> bool {
+        let (Self::Delete { object } | Self::Replace { object }) = self else { return false };
+        let value: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
+        value["metadata"]["labels"][barque_model::ADDON_LABEL].is_string()
+    }
+
     /// `Kind namespace/name` for people.
     pub fn name(&self) -> String {
         match self {
@@ -194,6 +208,7 @@ impl Action {
                 | Self::Restore { .. }
                 | Self::Sweep { .. }
                 | Self::Objects { .. }
+                | Self::RemoveObjects { .. }
                 | Self::UndoObjects { .. }
                 | Self::Node { .. }
         )
@@ -222,6 +237,25 @@ pub enum ClusterGate {
         name: String,
         /// Different nodes at least.
         nodes: u32,
+    },
+    /// A DaemonSet has a ready pod of its latest template on every node that it is for.
+    DaemonSetReady {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
+    /// The API servers reach what serves an API group.
+    ApiServiceAvailable {
+        /// Its name, such as `v1beta1.metrics.k8s.io`.
+        name: String,
+    },
+    /// A path of the API answers.
+    Answers {
+        /// The path, with a leading `/`.
+        path: String,
+        /// Entries that the list it answers has at least.
+        items: u32,
     },
 }
 

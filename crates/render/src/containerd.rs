@@ -1,8 +1,6 @@
 //! containerd.
 
-use std::fmt::Write as _;
-
-use barque_model::{Cluster, Component, Host, HostFile, Release};
+use barque_model::{Cluster, Component, Host, HostFile, Release, Version};
 use serde_json::Value;
 
 use crate::args::Args;
@@ -56,11 +54,63 @@ pub(crate) fn files(cluster: &Cluster, release: &Release, host: &Host) -> Vec<Ho
     ]
 }
 
-/// The configuration, in the form of containerd 2.3 and later (version 4). No TCP listener: sockets in `/run/containerd`, and a stream
-/// server for `kubectl exec` on loopback.
+/// The configuration, in the form of the containerd that reads it. No TCP listener: sockets in `/run/containerd`, and a stream server for
+/// `kubectl exec` on loopback.
 fn config(cluster: &Cluster, release: &Release) -> String {
+    let values = Values {
+        root: quoted(&cluster.runtime.data_directory),
+        pause: cluster.runtime.pause_image.clone().unwrap_or_else(|| crate::needs::pause_reference(release)),
+        restrict: cluster.runtime.restrict_oom_score_adj,
+    };
+    if release.containerd < Version::new(2, 0, 0) { config_of_1(&values) } else { config_of_2(&values, release.containerd) }
+}
+
+struct Values {
+    root: String,
+    pause: String,
+    restrict: bool,
+}
+
+/// containerd 1.x: version 2 of the form, with one plugin for all of CRI (containerd 1.7, `docs/cri/config.md`).
+fn config_of_1(values: &Values) -> String {
     format!(
-        "version = 4
+        "version = 2
+root = {root}
+imports = ['/etc/containerd/conf.d/*.toml']
+
+[plugins.'io.containerd.grpc.v1.cri']
+  sandbox_image = '{pause}'
+  restrict_oom_score_adj = {restrict}
+  disable_tcp_service = true
+  stream_server_address = '127.0.0.1'
+
+[plugins.'io.containerd.grpc.v1.cri'.registry]
+  config_path = '{CERTS_D}'
+
+[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]
+  runtime_type = 'io.containerd.runc.v2'
+
+[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]
+  BinaryName = '/usr/local/bin/runc'
+  SystemdCgroup = true
+
+[plugins.'io.containerd.grpc.v1.cri'.cni]
+  bin_dir = '{CNI_BINARIES}'
+  conf_dir = '{CNI_CONFIG}'
+",
+        root = values.root,
+        pause = values.pause,
+        restrict = values.restrict,
+    )
+}
+
+/// containerd 2.x: version 3 of the form, 4 from 2.3 on; a list of folders with CNI plugins from 2.1 on (containerd 2.x, `docs/cri/config.md`).
+fn config_of_2(values: &Values, containerd: Version) -> String {
+    let version = if containerd < Version::new(2, 3, 0) { 3 } else { 4 };
+    let binaries =
+        if containerd < Version::new(2, 1, 0) { format!("bin_dir = '{CNI_BINARIES}'") } else { format!("bin_dirs = ['{CNI_BINARIES}']") };
+    format!(
+        "version = {version}
 root = {root}
 imports = ['/etc/containerd/conf.d/*.toml']
 
@@ -81,34 +131,53 @@ imports = ['/etc/containerd/conf.d/*.toml']
   SystemdCgroup = true
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ['{CNI_BINARIES}']
+  {binaries}
   conf_dir = '{CNI_CONFIG}'
 
 [plugins.'io.containerd.grpc.v1.cri']
   disable_tcp_service = true
   stream_server_address = '127.0.0.1'
 ",
-        root = quoted(&cluster.runtime.data_directory),
-        pause = crate::needs::pause_reference(release),
-        restrict = cluster.runtime.restrict_oom_score_adj,
+        root = values.root,
+        pause = values.pause,
+        restrict = values.restrict,
     )
-}
-
-/// One `hosts.toml` per mirrored registry. containerd reads it at each pull, so a change restarts nothing.
-pub(crate) fn mirror_files(cluster: &Cluster) -> Vec<HostFile> {
-    let file = |(registry, mirrors): (&String, &Vec<String>)| {
-        // Docker Hub answers at another name than its images carry.
-        let server = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
-        let mut text = format!("server = {}\n", quoted(&format!("https://{server}")));
-        for mirror in mirrors {
-            let _ = write!(text, "\n[host.{}]\n  capabilities = [\"pull\", \"resolve\"]\n", quoted(mirror));
-        }
-        HostFile::public(format!("{CERTS_D}/{registry}/hosts.toml"), managed(&text))
-    };
-    cluster.runtime.mirrors.iter().map(file).collect()
 }
 
 /// A TOML basic string; for the characters that occur here JSON's quoting is the same.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn each_containerd_gets_its_own_form() {
+        let shown = |version| {
+            let release = Release { containerd: version, ..testing::release() };
+            config(&testing::cluster(), &release)
+        };
+        insta::assert_snapshot!("config-of-1.7", shown(Version::new(1, 7, 28)));
+        let lines = |version: Version| {
+            let text = shown(version);
+            let wanted = |line: &&str| line.starts_with("version") || line.contains("bin_dir");
+            text.lines().filter(wanted).map(str::trim).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(lines(Version::new(2, 0, 6)), "version = 3; bin_dir = '/opt/cni/bin'");
+        assert_eq!(lines(Version::new(2, 2, 1)), "version = 3; bin_dirs = ['/opt/cni/bin']");
+        assert_eq!(lines(Version::new(2, 4, 2)), "version = 4; bin_dirs = ['/opt/cni/bin']");
+    }
+
+    #[test]
+    fn the_image_behind_every_pod_may_come_from_a_registry() {
+        let mut cluster = testing::cluster();
+        cluster.runtime.pause_image = Some("registry.example:5000/pause:3.10".to_owned());
+        let text = config(&cluster, &testing::release());
+        assert!(text.contains("sandbox = 'registry.example:5000/pause:3.10'"), "{text}");
+        let needs = |cluster: &Cluster| crate::needed_images(cluster, &testing::release()).len();
+        assert_eq!(needs(&cluster) + 1, needs(&testing::cluster()));
+    }
 }

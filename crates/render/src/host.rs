@@ -24,7 +24,7 @@ pub fn host_files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
     ];
     files.extend(crate::watchdog::files(host));
     if host.is_node() {
-        files.extend(crate::containerd::mirror_files(cluster));
+        files.extend(crate::registries::files(cluster));
     }
     files
 }
@@ -74,7 +74,7 @@ pub fn kernel_modules(cluster: &Cluster, host: &Host) -> Vec<&'static str> {
 }
 
 /// Directories of `host`: path, permission bits, owner; parents before children.
-pub fn directories(host: &Host) -> Vec<(String, u32, Owner)> {
+pub fn directories(cluster: &Cluster, host: &Host) -> Vec<(String, u32, Owner)> {
     let mut paths: Vec<(&str, u32, Owner)> = vec![
         (KUBERNETES, 0o755, Owner::root()),
         // Readable: certificates are public, and etcd's user passes through to its own. Keys have their own modes.
@@ -112,5 +112,9 @@ pub fn directories(host: &Host) -> Vec<(String, u32, Owner)> {
             (KUBELET_PKI, 0o755, Owner::root()),
         ]);
     }
-    paths.into_iter().map(|(path, mode, owner)| (path.to_owned(), mode, owner)).collect()
+    let mut paths: Vec<(String, u32, Owner)> = paths.into_iter().map(|(path, mode, owner)| (path.to_owned(), mode, owner)).collect();
+    if host.is_node() {
+        paths.extend(crate::registries::folders(cluster).into_iter().map(|path| (path, 0o755, Owner::root())));
+    }
+    paths
 }

@@ -25,7 +25,7 @@ pub struct ImageNeed {
     /// Its version, without a leading `v`.
     pub version: String,
     /// What needs it, for people.
-    pub needed_by: &'static str,
+    pub needed_by: String,
 }
 
 /// Programs of `host`, by role, each once.
@@ -87,15 +87,22 @@ pub fn images(release: &Release) -> Vec<ImageNeed> {
             reference: pause_reference(release),
             artifact: "pause".into(),
             version: release.pause.to_string(),
-            needed_by: "every pod",
+            needed_by: "every pod".into(),
         },
         ImageNeed {
             reference: coredns_reference(release),
             artifact: "coredns".into(),
             version: release.coredns.to_string(),
-            needed_by: "CoreDNS",
+            needed_by: "CoreDNS".into(),
         },
     ]
+}
+
+/// Those of [`images`] that `cluster` takes from the bundle: the image behind every pod may come from a registry.
+pub fn needed_images(cluster: &Cluster, release: &Release) -> Vec<ImageNeed> {
+    let mut needs = images(release);
+    needs.retain(|need| cluster.runtime.pause_image.is_none() || need.artifact != "pause");
+    needs
 }
 
 pub(crate) fn pause_reference(release: &Release) -> String {

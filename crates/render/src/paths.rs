@@ -11,7 +11,8 @@ pub(crate) const AUDIT_LOGS: &str = "/var/log/kubernetes/audit";
 pub(crate) const CONTAINERD_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 pub(crate) const CNI_BINARIES: &str = "/opt/cni/bin";
 pub(crate) const CNI_CONFIG: &str = "/etc/cni/net.d";
-pub(crate) const CERTS_D: &str = "/etc/containerd/certs.d";
+/// Where containerd looks for the mirrors of a registry, one folder each.
+pub const CERTS_D: &str = "/etc/containerd/certs.d";
 
 /// TCP port of kube-apiserver.
 pub(crate) const API_PORT: u16 = 6443;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use barque_model::{
-    Cluster, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Release, Role,
-    Runtime, Ssh, Sudo, TransportKind, Vrid, VridOrigin,
+    Cluster, DOCKER_HUB, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange,
+    Registry, RegistryEndpoint, Release, Role, Runtime, Ssh, Sudo, TransportKind, Upstream, Vrid, VridOrigin, upstream_address,
 };
 
 pub(crate) fn release() -> Release {
@@ -62,11 +62,13 @@ pub(crate) fn cluster() -> Cluster {
             vrid_origin: VridOrigin::Written,
             port: 6443,
         }),
-        runtime: Runtime {
-            data_directory: "/var/lib/containerd".into(),
-            restrict_oom_score_adj: false,
-            mirrors: BTreeMap::from([("docker.io".into(), vec!["https://mirror.example:5000".into()])]),
-        },
+        runtime: Runtime { data_directory: "/var/lib/containerd".into(), restrict_oom_score_adj: false, pause_image: None },
+        registries: vec![Registry {
+            host: DOCKER_HUB.into(),
+            mirrors: vec![RegistryEndpoint::plain("https://mirror.example:5000")],
+            upstream: Upstream::Asked(RegistryEndpoint::plain(format!("https://{}", upstream_address(DOCKER_HUB)))),
+            test_image: None,
+        }],
         kubelet: KubeletSettings {
             max_pods: 110,
             pod_pids_limit: 4096,
@@ -87,6 +89,7 @@ pub(crate) fn cluster() -> Cluster {
             audit_max_size_mb: 100,
         },
         accepted_checks: Vec::new(),
+        addons: Vec::new(),
         firewall: Firewall::default(),
     }
 }

@@ -72,7 +72,7 @@ fn needs_of_one_host_of_each_role() {
         for need in binaries(&release(), host) {
             let _ = writeln!(shown, "  {} {} {}", need.path, need.artifact, need.version);
         }
-        for (path, mode, owner) in directories(host) {
+        for (path, mode, owner) in directories(&cluster, host) {
             let _ = writeln!(shown, "  {path} {mode:04o} {}:{}", owner.user, owner.group);
         }
         for (key, value, required) in sysctls(&cluster, host) {
@@ -120,7 +120,7 @@ fn every_file_has_its_directory() {
     let given = ["/etc/systemd/system", "/etc/sysctl.d"];
     let cluster = cluster();
     for host in &cluster.hosts {
-        let known: BTreeSet<String> = directories(host).into_iter().map(|(path, _, _)| path).collect();
+        let known: BTreeSet<String> = directories(&cluster, host).into_iter().map(|(path, _, _)| path).collect();
         for component in Component::ALL {
             for file in component_files(&cluster, &release(), host, component, &facts()) {
                 let parent = file.path.rsplit_once('/').unwrap().0;

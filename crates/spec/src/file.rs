@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::field::{Field, Text};
+use crate::file_addons::AddonEntry;
 use crate::file_checks::Checks;
 use crate::file_firewall::FirewallEntry;
 use crate::file_host::{HostEntry, SshDefaults};
+use crate::file_registries::RegistryEntry;
 use crate::file_settings::{Balancer, KubeletEntry, Logs, NetworkEntry, RuntimeEntry};
 
 /// A cluster that barque deploys and runs.
@@ -71,6 +73,10 @@ pub(crate) struct Spec {
     /// Container runtime (containerd).
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub(crate) runtime: Field<RuntimeEntry>,
+    /// Where images come from: mirrors of registries, in the order in which they are asked, with their authorities and credentials. Images of other registries are fetched from the registry that they name.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(extend("x-default" = "none"))]
+    pub(crate) registries: Field<Vec<Field<RegistryEntry>>>,
     /// kubelet settings of all nodes.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub(crate) kubelet: Field<KubeletEntry>,
@@ -91,6 +97,10 @@ pub(crate) struct Spec {
     /// Packet filters of the hosts. `barque firewall table` shows what the cluster needs; no host is changed before `barque firewall apply`.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub(crate) firewall: Field<FirewallEntry>,
+    /// Add-ons: what runs in the cluster beside Kubernetes itself. `barque addons list` shows what there is; `dns` is always on.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(extend("x-default" = "none"))]
+    pub(crate) addons: Field<Vec<Field<AddonEntry>>>,
 }
 
 /// Kubernetes itself.

@@ -143,10 +143,10 @@ pub(crate) struct RuntimeEntry {
     /// Whether containers may not ask for a lower OOM score than containerd's own. Needed on hosts without CAP_SYS_RESOURCE (LXC, nspawn).
     #[serde(default = "no")]
     pub(crate) restrict_oom_score_adj: Field<bool>,
-    /// Registry mirrors: registry (such as `docker.io`, or `_default` for all others) to the mirrors' URLs, in the order in which they are tried.
+    /// Image behind every pod, pulled from its registry by each node: written in full, with tag or digest.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(extend("x-default" = "none"))]
-    pub(crate) mirrors: Field<BTreeMap<String, Field<Vec<Field<String>>>>>,
+    #[schemars(extend("x-default" = "the one in the bundle, for which no registry is asked"))]
+    pub(crate) pause_image: Field<String>,
 }
 
 /// kubelet settings.

@@ -95,6 +95,7 @@ fn type_word(name: &str) -> &str {
         "string" => "text",
         "integer" => "whole number",
         "boolean" => "`true` or `false`",
+        "object" => "mapping",
         other => other,
     }
 }

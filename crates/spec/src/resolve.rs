@@ -2,15 +2,23 @@
 
 use barque_model::{Cluster, ClusterName, Version};
 
+use crate::addons::{self, Sources};
 use crate::field::Text;
 use crate::file::{ClusterFile, Kubernetes, Metadata, Spec};
 use crate::hosts::Draft;
 use crate::load::Known;
+use crate::operator_files::OperatorFiles;
 use crate::report::{Located, Place, Report};
-use crate::{arguments, balancer, checks, firewall, hosts, network, settings, topology};
+use crate::{arguments, balancer, checks, firewall, hosts, network, registries, settings, topology};
 
 /// Resolves the whole file. `None` always comes with an error in `report`.
-pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report) -> Option<Cluster> {
+pub(crate) fn cluster(
+    file: ClusterFile,
+    known: &Known<'_>,
+    files: &dyn OperatorFiles,
+    sources: &Sources<'_>,
+    report: &mut Report,
+) -> Option<Cluster> {
     let name = file.metadata.located(Place::START).and_then(|metadata| cluster_name(metadata, report));
     let Located { value: spec, place } = file.spec.located(Place::START)?;
     let Spec {
@@ -20,12 +28,14 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
         network,
         load_balancer,
         runtime,
+        registries,
         kubelet,
         checks: accepted,
         extra_sans,
         extra_args,
         logs,
         firewall,
+        addons: addon_entries,
     } = spec;
 
     let kubernetes = kubernetes.located(place).and_then(|kubernetes| version(kubernetes, known, report));
@@ -47,10 +57,12 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
     let network =
         network::resolve(network.section(place)?, known_drafts, vip, port, kubelet.as_ref().map(|kubelet| kubelet.max_pods), report);
     let runtime = settings::runtime(runtime.section(place)?, report);
+    let registries = registries::resolve(registries, place, files, report);
     let logs = settings::logs(logs.section(place)?, report);
     let firewall = firewall::resolve(firewall.section(place)?, report);
     let accepted_checks = checks::resolve(accepted.section(place)?, known_drafts, report);
     let extra_sans = settings::names(extra_sans, place, report);
+    let addons = addons::resolve(addon_entries.located(place), kubernetes, sources, report);
     let extra_args = arguments::resolve(extra_args.section(place)?, report);
 
     let load_balancer = if has_balancer { Some(balancer?.finished?) } else { None };
@@ -61,12 +73,14 @@ pub(crate) fn cluster(file: ClusterFile, known: &Known<'_>, report: &mut Report)
         network: network?,
         load_balancer,
         runtime: runtime?,
+        registries,
         kubelet: kubelet?,
         extra_sans,
         extra_args,
         logs: logs?,
         accepted_checks,
         firewall: firewall?,
+        addons,
     })
 }
 

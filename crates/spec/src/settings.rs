@@ -9,7 +9,7 @@ use crate::field::{Field, Text};
 use crate::file_settings::{KubeletEntry, Logs, RuntimeEntry};
 use crate::report::{Located, Place, Report};
 use crate::structure::nearest;
-use crate::{labels, quantity};
+use crate::{image_reference, labels, quantity};
 
 /// Resources that can be reserved, with what barque reserves.
 const RESERVED: [(&str, Option<&str>); 4] = [("cpu", Some("100m")), ("memory", Some("256Mi")), ("ephemeral-storage", None), ("pid", None)];
@@ -29,8 +29,8 @@ const SIGNALS: [(&str, Option<&str>); 8] = [
 pub(crate) fn runtime(section: Located<RuntimeEntry>, report: &mut Report) -> Option<Runtime> {
     let Located { value: entry, place } = section;
     let data_directory = entry.data_directory.located(place).and_then(|path| directory(path, report));
-    let mirrors = entry.mirrors.located(place).map(|mirrors| mirror_map(mirrors, report)).unwrap_or_default();
-    Some(Runtime { data_directory: data_directory?, restrict_oom_score_adj: entry.restrict_oom_score_adj.value?, mirrors })
+    let pause_image = entry.pause_image.located(place).and_then(|image| image_reference::checked(image, report)).map(|image| image.value);
+    Some(Runtime { data_directory: data_directory?, restrict_oom_score_adj: entry.restrict_oom_score_adj.value?, pause_image })
 }
 
 fn directory(path: Located<String>, report: &mut Report) -> Option<String> {
@@ -48,49 +48,6 @@ fn directory(path: Located<String>, report: &mut Report) -> Option<String> {
         "write a path such as /var/lib/containerd: letters, digits, `.`, `-`, `_`, no `..`, no `/` at the end",
     );
     None
-}
-
-fn mirror_map(map: Located<BTreeMap<String, Field<Vec<Field<String>>>>>, report: &mut Report) -> BTreeMap<String, Vec<String>> {
-    let mut mirrors = BTreeMap::new();
-    for (registry, urls) in map.value {
-        let Some(urls) = urls.located(map.place) else { continue };
-        if !is_registry(&registry) {
-            let message = format!("`{registry}` is not a registry");
-            report.error(
-                urls.place,
-                message,
-                "write the host alone, with a port if it has one, such as docker.io or registry.example:5000, or `_default`",
-            );
-        }
-        if urls.value.is_empty() {
-            report.error(urls.place, format!("registry `{registry}` has no mirrors"), "give one URL or more, or remove the line");
-        }
-        let mut list = Vec::new();
-        for url in urls.value {
-            let Some(url) = url.located(urls.place) else { continue };
-            let rest = url.value.strip_prefix("https://").or_else(|| url.value.strip_prefix("http://"));
-            let right = rest.is_some_and(|rest| is_registry(rest.split('/').next().unwrap_or_default()))
-                && url.value.chars().all(|character| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '?' | '#'));
-            if !right {
-                let message = format!("`{}` is not the URL of a mirror", url.value);
-                report.error(url.place, message, "write https://HOST[:PORT][/PATH]");
-            } else if url.value.starts_with("http://") {
-                let message = format!("mirror `{}` is used without TLS: whoever is on the way can change images", url.value);
-                report.warn(url.place, message, "use https:// where the mirror has it");
-            }
-            list.push(url.value);
-        }
-        mirrors.insert(registry, list);
-    }
-    mirrors
-}
-
-fn is_registry(text: &str) -> bool {
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
-    };
-    text == "_default" || (labels::is_dns_name(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0)))
 }
 
 /// Understands `spec.kubelet`.

@@ -89,6 +89,8 @@ impl Checker<'_> {
             match (fields.and_then(|fields| fields.get(&key.text)), &schema["additionalProperties"]) {
                 (Some(field), _) => self.value(value, field, &below),
                 (None, Value::Object(_)) => self.value(value, &schema["additionalProperties"], &below),
+                // What an add-on accepts is in its own schema.
+                (None, Value::Bool(true)) => {}
                 (None, _) => self.unknown(key, schema, path),
             }
         }
@@ -109,6 +111,14 @@ impl Checker<'_> {
         let fields = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let hint = if is_secret(&key.text) {
             self.report.hide(key.place);
+            if names.contains(&"passwordFile") {
+                self.report.error(
+                    key.place,
+                    format!("unknown field `{}` in {}", key.text, name_of(path)),
+                    "write the path of a file that holds it: `passwordFile: PATH`; never the password itself",
+                );
+                return;
+            }
             "barque reads no secrets from the cluster file: passwords and passphrases are asked for when they are needed".to_owned()
         } else if key.text == "<<" {
             "merge keys are not part of YAML 1.2; put settings that all hosts share into `spec.ssh`, or write them out".to_owned()

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::path::Path;
 
+use barque_addon::Library;
 use barque_model::Version;
-use barque_spec::{Known, parse};
+use barque_spec::{Known, Surroundings, parse, parse_with};
+use support::Files;
 
 const KNOWN: Known<'static> = Known { kubernetes: &[Version::new(1, 36, 4), Version::new(1, 37, 2)] };
 
@@ -25,7 +29,7 @@ fn bad_files_get_full_reports() {
     settings.bind(|| {
         for name in names {
             let text = std::fs::read_to_string(directory.join(&name)).unwrap();
-            let report = match parse(&text, &name, &KNOWN) {
+            let report = match parse_with(&text, &name, &KNOWN, &Surroundings { files: &Files, addons: &Library::embedded() }) {
                 Ok(loaded) => panic!("{name} was accepted: {loaded:#?}"),
                 Err(errors) => errors.to_string(),
             };

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use barque_model::{
-    Cluster, Component, ExtraFlow, ExtraSource, Firewall, FirewallBackend, FlannelBackend, Host, JumpHost, KubeProxyMode, KubeletSettings,
-    LoadBalancer, LogRotation, Network, PortRange, Role, Runtime, Ssh, SubjectName, Sudo, Taint, TaintEffect, TransportKind,
-    TransportProtocol, Version, Vrid, VridOrigin,
+    AddonOrigin, Cluster, ClusterAddon, Component, ExtraFlow, ExtraSource, Firewall, FirewallBackend, FlannelBackend, Host, JumpHost,
+    KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Registry, RegistryCapability, RegistryEndpoint, Role,
+    Runtime, Ssh, SubjectName, Sudo, Taint, TaintEffect, TransportKind, TransportProtocol, Upstream, Version, Vrid, VridOrigin,
 };
 use barque_spec::{Known, parse};
 use proptest::collection::{btree_map, vec};
@@ -18,6 +18,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const KNOWN: Known<'static> = Known { kubernetes: &[Version::new(1, 36, 4), Version::new(1, 37, 2)] };
+
+/// What every cluster has, and one more with all its settings.
+fn addons() -> Vec<ClusterAddon> {
+    let settings = json!({"replicas": 3, "resolutionSeconds": 30, "verbosity": 1, "cpuRequest": "1", "memoryRequest": "1Gi"});
+    let addon = |name: &str, settings: Value| ClusterAddon { name: name.parse().unwrap(), origin: AddonOrigin::Barque, settings };
+    vec![addon("dns", json!({})), addon("metrics-server", settings)]
+}
 
 /// Writes a cluster as a cluster file with every field given. JSON is YAML, so the text goes through the same reader.
 fn write(cluster: &Cluster) -> Value {
@@ -69,8 +76,9 @@ fn write(cluster: &Cluster) -> Value {
             },
             "runtime": {
                 "dataDirectory": cluster.runtime.data_directory, "restrictOomScoreAdj": cluster.runtime.restrict_oom_score_adj,
-                "mirrors": cluster.runtime.mirrors,
+                "pauseImage": cluster.runtime.pause_image,
             },
+            "registries": cluster.registries.iter().map(write_registry).collect::<Vec<_>>(),
             "kubelet": {
                 "maxPods": cluster.kubelet.max_pods, "podPidsLimit": cluster.kubelet.pod_pids_limit,
                 "systemReserved": cluster.kubelet.system_reserved, "evictionHard": cluster.kubelet.eviction_hard,
@@ -84,10 +92,29 @@ fn write(cluster: &Cluster) -> Value {
                 "auditMaxBackups": cluster.logs.audit_max_backups, "auditMaxSizeMb": cluster.logs.audit_max_size_mb,
             },
             "firewall": write_firewall(&cluster.firewall),
+            "addons": cluster.addons.iter().map(|addon| json!({"name": addon.name, "settings": addon.settings})).collect::<Vec<_>>(),
         },
     });
     drop_nulls(&mut file);
     file
+}
+
+/// Registries without files of the operator's machine.
+fn write_registry(registry: &Registry) -> Value {
+    let mirror = |mirror: &RegistryEndpoint| {
+        json!({
+            "url": mirror.url, "capabilities": mirror.capabilities, "overridePath": mirror.override_path, "skipVerify": mirror.skip_verify,
+            "plainHttp": mirror.url.starts_with("http://"),
+        })
+    };
+    let upstream = match &registry.upstream {
+        Upstream::Asked(endpoint) => Some(json!({"plainHttp": endpoint.url.starts_with("http://"), "skipVerify": endpoint.skip_verify})),
+        Upstream::AsNamed | Upstream::NotAsked => None,
+    };
+    json!({
+        "host": registry.host, "mirrors": registry.mirrors.iter().map(mirror).collect::<Vec<_>>(), "upstream": upstream,
+        "fallback": registry.upstream != Upstream::NotAsked, "testImage": registry.test_image,
+    })
 }
 
 /// An empty list is written as no list.
@@ -198,9 +225,9 @@ fn network() -> impl Strategy<Value = Network> {
 fn settings() -> impl Strategy<Value = (Runtime, KubeletSettings, LogRotation)> {
     let amounts = (1_u32..5000, 1_u32..100, 1_u8..100);
     let numbers = (1_u32..=4096, 64_u32..100_000, 0_u8..=10, 2_u32..1000, 1_u32..3650, 1_u32..1000);
-    let mirrors = btree_map("[a-z]{1,8}\\.io", vec("https://[a-z]{1,8}(:5000)?(/[a-z]{1,5})?", 1..3), 0..3);
-    (amounts, numbers, mirrors, any::<[bool; 3]>()).prop_map(|((reserved, files, percent), numbers, mirrors, flags)| {
-        let runtime = Runtime { data_directory: "/data/containerd".to_owned(), restrict_oom_score_adj: flags[0], mirrors };
+    let pause_image = option::of("[a-z]{1,8}\\.io(:5000)?/[a-z]{1,8}:[0-9.]{1,4}[0-9]".prop_filter("tag", |text| !text.contains(":.")));
+    (amounts, numbers, pause_image, any::<[bool; 3]>()).prop_map(|((reserved, files, percent), numbers, pause_image, flags)| {
+        let runtime = Runtime { data_directory: "/data/containerd".to_owned(), restrict_oom_score_adj: flags[0], pause_image };
         let (max_pods, pod_pids_limit, verbosity, container_max_files, audit_max_age_days, audit_max_backups) = numbers;
         let entry = |name: &str, value: String| (name.to_owned(), value);
         let kubelet = KubeletSettings {
@@ -235,6 +262,46 @@ fn settings() -> impl Strategy<Value = (Runtime, KubeletSettings, LogRotation)> 
             audit_max_size_mb: files,
         };
         (runtime, kubelet, logs)
+    })
+}
+
+fn mirrors() -> impl Strategy<Value = Vec<RegistryEndpoint>> {
+    let mirror = (scheme(), "[a-z]{1,8}(:5000)?/[a-z]{1,5}", 0..3_usize, any::<[bool; 2]>());
+    let mirror = mirror.prop_map(|(scheme, address, capabilities, flags)| RegistryEndpoint {
+        capabilities: match capabilities {
+            0 => vec![RegistryCapability::Pull],
+            1 => vec![RegistryCapability::Resolve],
+            _ => RegistryCapability::ALL.to_vec(),
+        },
+        override_path: flags[0],
+        skip_verify: flags[1] && scheme == "https://",
+        ..RegistryEndpoint::plain(format!("{scheme}{address}"))
+    });
+    vec(mirror, 1..4).prop_map(|mut mirrors| {
+        mirrors.sort_by(|one, other| one.url.cmp(&other.url));
+        mirrors.dedup_by(|one, other| one.url == other.url);
+        mirrors
+    })
+}
+
+fn scheme() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("https://"), Just("http://")]
+}
+
+fn registries() -> impl Strategy<Value = Vec<Registry>> {
+    let entry = (mirrors(), scheme(), any::<[bool; 2]>(), option::of("[a-z]{1,8}:[0-9]{1,4}"));
+    btree_map("[a-z]{1,8}\\.io(:5000)?", entry, 0..3).prop_map(|entries| {
+        let entries = entries.into_iter().map(|(host, (mirrors, scheme, flags, image))| {
+            let resolves = mirrors.iter().any(|mirror| mirror.capabilities.contains(&RegistryCapability::Resolve));
+            let upstream = if flags[0] || !resolves {
+                let skip_verify = flags[1] && scheme == "https://";
+                Upstream::Asked(RegistryEndpoint { skip_verify, ..RegistryEndpoint::plain(format!("{scheme}{host}")) })
+            } else {
+                Upstream::NotAsked
+            };
+            Registry { test_image: image.map(|image| format!("{host}/{image}")), host, mirrors, upstream }
+        });
+        entries.collect()
     })
 }
 
@@ -287,49 +354,52 @@ fn cluster() -> impl Strategy<Value = Cluster> {
     let sans =
         vec(prop_oneof!["([a-z]{1,8}\\.){1,2}[a-z]{2,4}".prop_map(SubjectName::Dns), any::<IpAddr>().prop_map(SubjectName::Address)], 0..3);
     let balancer = (option::of("[a-z]{2,6}[0-9]"), 1_u8.., 10_000_u16..20_000);
-    ("[a-z]([a-z0-9-]{0,40}[a-z0-9])?", 0_usize..2, hosts(), network(), balancer, (settings(), firewall()), sans, arguments).prop_map(
-        |(
-            name,
-            version,
-            (hosts, balanced),
-            network,
-            (interface, vrid, port),
-            ((runtime, kubelet, logs), firewall),
-            extra_sans,
-            extra_args,
-        )| {
-            let mut seen = Vec::new();
-            let extra_sans = extra_sans
-                .into_iter()
-                .filter(|name| {
-                    !seen.contains(name) && {
-                        seen.push(name.clone());
-                        true
-                    }
-                })
-                .collect();
-            Cluster {
-                name: name.parse().unwrap(),
-                kubernetes: KNOWN.kubernetes[version],
-                hosts,
+    ("[a-z]([a-z0-9-]{0,40}[a-z0-9])?", 0_usize..2, hosts(), network(), balancer, (settings(), firewall(), registries()), sans, arguments)
+        .prop_map(
+            |(
+                name,
+                version,
+                (hosts, balanced),
                 network,
-                load_balancer: balanced.then(|| LoadBalancer {
-                    vip: IpAddr::from([192, 0, 2, 200]),
-                    interface,
-                    vrid: Vrid(vrid),
-                    vrid_origin: VridOrigin::Written,
-                    port,
-                }),
-                runtime,
-                kubelet,
+                (interface, vrid, port),
+                ((runtime, kubelet, logs), firewall, registries),
                 extra_sans,
                 extra_args,
-                logs,
-                accepted_checks: Vec::new(),
-                firewall,
-            }
-        },
-    )
+            )| {
+                let mut seen = Vec::new();
+                let extra_sans = extra_sans
+                    .into_iter()
+                    .filter(|name| {
+                        !seen.contains(name) && {
+                            seen.push(name.clone());
+                            true
+                        }
+                    })
+                    .collect();
+                Cluster {
+                    name: name.parse().unwrap(),
+                    kubernetes: KNOWN.kubernetes[version],
+                    hosts,
+                    network,
+                    load_balancer: balanced.then(|| LoadBalancer {
+                        vip: IpAddr::from([192, 0, 2, 200]),
+                        interface,
+                        vrid: Vrid(vrid),
+                        vrid_origin: VridOrigin::Written,
+                        port,
+                    }),
+                    runtime,
+                    registries,
+                    kubelet,
+                    extra_sans,
+                    extra_args,
+                    logs,
+                    accepted_checks: Vec::new(),
+                    firewall,
+                    addons: addons(),
+                }
+            },
+        )
 }
 
 /// A valid file in which a few characters are replaced.

@@ -30,9 +30,9 @@ fn one_balancer_and_labels_on_it() {
 }
 
 #[test]
-fn small_blocks_and_plain_mirrors() {
+fn small_blocks() {
     let hosts = host("m1", 2, "etcd, master, node");
-    let rest = "  network:\n    nodePrefix: 26\n  runtime:\n    mirrors:\n      docker.io: ['http://mirror.example:5000']\n";
+    let rest = "  network:\n    nodePrefix: 26\n";
     insta::assert_snapshot!(warnings(&format!("  hosts:\n{hosts}{rest}")));
 }
 

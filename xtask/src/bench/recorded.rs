@@ -35,8 +35,10 @@ pub(crate) fn measure(count: u16) -> Result<Planned> {
     let desired = world.desired()?;
     let (fresh, applied, ledger) = (fresh(&desired), applied(&desired), ledger(&desired)?);
     let (nothing, empty) = (ClusterFacts::default(), BTreeMap::new());
-    let all =
-        ClusterFacts { nodes: Vec::new(), objects: world.objects().map(|object| (object.name.clone(), ObjectDifference::Same)).collect() };
+    let all = ClusterFacts {
+        objects: world.objects().map(|object| (object.name.clone(), ObjectDifference::Same)).collect(),
+        ..ClusterFacts::default()
+    };
     let inputs_bytes = memory("VmRSS:")?;
     let (desired_millis, _) = median(|| world.desired())?;
     let (fresh_millis, plan) = median(|| Ok(world.plan(&desired, &fresh, &empty, &nothing)))?;
@@ -80,6 +82,7 @@ impl World {
     fn desired(&self) -> Result<BTreeMap<HostName, HostDesired>> {
         let hosts = self.cluster.hosts.iter().map(|host| {
             let inputs = DesiredInputs {
+                addon_images: &[],
                 cluster: &self.cluster,
                 release: &self.release,
                 secrets: &self.secrets[&host.name],
@@ -107,6 +110,8 @@ impl World {
             facts,
             bootstrap: &self.bootstrap,
             dns: &self.dns,
+            addons: &[],
+            unwanted: &[],
             authority: "PEM",
         })
     }
@@ -237,8 +242,8 @@ mod tests {
         let plan = world.plan(&desired, &fresh(&desired), &BTreeMap::new(), &ClusterFacts::default());
         assert!(plan.changes() > 300, "{}", plan.changes());
         let all = ClusterFacts {
-            nodes: Vec::new(),
             objects: world.objects().map(|object| (object.name.clone(), ObjectDifference::Same)).collect(),
+            ..ClusterFacts::default()
         };
         let plan = world.plan(&desired, &applied(&desired), &ledger(&desired).unwrap(), &all);
         let applies = plan.steps.iter().filter(|step| matches!(step.action, barque_plan::Action::Apply { .. })).count();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barque_check::{InspectRequest, Inspection};
 use barque_model::{Digest, KubeAccess, RunId, SecretBytes};
-use barque_plan::{Blob, HostFacts, LedgerEntry, Observed, Probe, Resource, Sweep};
+use barque_plan::{Blob, HostFacts, LedgerEntry, ObjectEntry, Observed, Probe, Resource, Sweep};
 use barque_segment::{SegmentQuestion, SegmentReport};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -124,6 +124,12 @@ impl AgentClient {
     /// What barque manages on the host.
     pub async fn ledger(&self) -> Result<Vec<LedgerEntry>, AgentError> {
         let Answer::Ledger(entries) = self.call(&Request::Ledger).await? else { return Err(AgentError::Unexpected) };
+        Ok(entries)
+    }
+
+    /// Cluster objects that the host's agent changed, as it left them.
+    pub async fn objects(&self) -> Result<Vec<ObjectEntry>, AgentError> {
+        let Answer::Objects(entries) = self.call(&Request::Objects).await? else { return Err(AgentError::Unexpected) };
         Ok(entries)
     }
 

@@ -65,6 +65,7 @@ pub(super) fn open_intents(records: &[Record]) -> BTreeMap<u64, (String, Resourc
             }
             Record::Outcome { intent, .. } => drop(open.remove(intent)),
             Record::ObjectIntent { .. }
+            | Record::ObjectRemoval { .. }
             | Record::NodeIntent { .. }
             | Record::KubeRestore { .. }
             | Record::TakeBack { .. }

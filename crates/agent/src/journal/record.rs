@@ -64,6 +64,21 @@ pub enum Record {
         /// The object as it was, JSON; `None` when there was none.
         prior: Option<String>,
     },
+    /// A cluster object that barque applied is about to be deleted.
+    ObjectRemoval {
+        /// Version of this record.
+        format: u32,
+        /// Its number within the journal, from 1.
+        seq: u64,
+        /// The host's clock, milliseconds since 1970 UTC.
+        at_millis: u64,
+        /// Title of the step.
+        step: String,
+        /// The object as it was applied, JSON.
+        object: String,
+        /// The object as it was, JSON.
+        prior: String,
+    },
     /// A node's labels and taints are about to be set.
     NodeIntent {
         /// Version of this record.
@@ -176,6 +191,7 @@ impl Record {
             Self::Intent { seq, .. }
             | Self::Restore { seq, .. }
             | Self::ObjectIntent { seq, .. }
+            | Self::ObjectRemoval { seq, .. }
             | Self::NodeIntent { seq, .. }
             | Self::KubeRestore { seq, .. } => Some(*seq),
             Self::TakeBack { .. } | Self::Outcome { .. } | Self::End { .. } => None,

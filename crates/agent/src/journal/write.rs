@@ -78,6 +78,12 @@ impl Journal {
         self.begin(|seq, at_millis| Record::ObjectIntent { format: FORMAT, seq, at_millis, step, object, prior }).await
     }
 
+    /// Records the intent to delete a cluster object (JSON), with the object as it was; it is on disk when this returns.
+    pub(crate) async fn removal(&self, step: &str, object: &str, prior: String) -> io::Result<u64> {
+        let (step, object) = (step.to_owned(), object.to_owned());
+        self.begin(|seq, at_millis| Record::ObjectRemoval { format: FORMAT, seq, at_millis, step, object, prior }).await
+    }
+
     /// Records the intent to set labels and taints of a node, with what they were; it is on disk when this returns.
     pub(crate) async fn node(&self, step: &str, node: &str, former: NodeFormer) -> io::Result<u64> {
         let (step, node) = (step.to_owned(), node.to_owned());

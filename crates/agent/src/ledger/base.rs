@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use barque_event::Failure;
 use barque_host::HostContext;
 use barque_model::RunId;
-use barque_plan::LedgerEntry;
+use barque_plan::{LedgerEntry, ObjectEntry};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -28,11 +28,14 @@ pub(crate) struct Base {
     pub(super) folded: Vec<RunId>,
     /// What barque managed after them.
     pub(super) entries: Vec<LedgerEntry>,
+    /// Cluster objects that this host's agent changed, as they were after them.
+    #[serde(default)]
+    pub(super) objects: Vec<ObjectEntry>,
 }
 
 impl Default for Base {
     fn default() -> Self {
-        Self { format: FORMAT, oldest: None, folded: Vec::new(), entries: Vec::new() }
+        Self { format: FORMAT, oldest: None, folded: Vec::new(), entries: Vec::new(), objects: Vec::new() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use barque_model::{RunId, Taint};
-use barque_plan::KubeUndo;
+use barque_plan::{KubeUndo, ObjectEntry};
 use serde_json::Value;
 
 use super::timeline::Timeline;
@@ -43,6 +43,8 @@ impl NodeUndo {
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
     objects: BTreeMap<String, Timeline<Option<String>, ObjectUndo>>,
+    /// The runs that last changed objects before the journals that are left.
+    earlier: BTreeMap<String, RunId>,
     nodes: BTreeMap<String, Timeline<(), NodeUndo>>,
 }
 
@@ -58,6 +60,12 @@ impl Cluster {
             Record::ObjectIntent { object, prior, .. } if ending != Some(Ending::Unchanged) => {
                 let timeline = self.objects.entry(name_of(object)).or_insert_with(|| Timeline::new(prior.clone()));
                 timeline.change(run, order, ObjectUndo { prior: prior.clone(), identity: object.clone() }, Some(object.clone()));
+            }
+            Record::ObjectRemoval { object, prior, .. } if ending != Some(Ending::Unchanged) => {
+                let timeline = self.objects.entry(name_of(object)).or_insert_with(|| Timeline::new(Some(prior.clone())));
+                // One that failed or was cut off may have left it: whoever asks what is there looks.
+                let content = if ending == Some(Ending::Changed) { None } else { Some(object.clone()) };
+                timeline.change(run, order, ObjectUndo { prior: Some(prior.clone()), identity: object.clone() }, content);
             }
             Record::NodeIntent { node, labels, taints_added, taints_former, .. } if ending != Some(Ending::Unchanged) => {
                 let timeline = self.nodes.entry(format!("Node {node}")).or_insert_with(|| Timeline::new(()));
@@ -93,6 +101,23 @@ impl Cluster {
             Some(former) if done => object.restore(run, order, undo, before, former),
             _ => object.change(run, order, undo, present),
         }
+    }
+
+    /// Takes up what is left of pruned runs.
+    pub(super) fn begin(&mut self, entries: &[ObjectEntry]) {
+        for entry in entries {
+            self.objects.insert(entry.name.clone(), Timeline::new(entry.object.clone()));
+            self.earlier.insert(entry.name.clone(), entry.run.clone());
+        }
+    }
+
+    /// Every object that this host's agent changed, as it was left.
+    pub(super) fn entries(&self) -> Vec<ObjectEntry> {
+        let entries = self.objects.iter().filter_map(|(name, timeline)| {
+            let run = timeline.changes().last().map(|change| &change.run).or_else(|| self.earlier.get(name))?;
+            Some(ObjectEntry { name: name.clone(), object: timeline.content().clone(), run: run.clone() })
+        });
+        entries.collect()
     }
 
     /// What taking back `before` and every later run would do in the cluster: what changed last comes first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use barque_model::RunId;
-use barque_plan::{LedgerEntry, Prior, Resource, ResourceId, UndoItem};
+use barque_plan::{LedgerEntry, ObjectEntry, Prior, Resource, ResourceId, UndoItem};
 
 use super::base::History;
 use super::cluster::Cluster;
@@ -41,6 +41,7 @@ impl Ledger {
             ledger.resources.insert(entry.id(), timeline);
             ledger.order += 1;
         }
+        ledger.cluster.begin(&history.base.objects);
         for (run, records) in &history.journals {
             ledger.fold_run(run, records);
         }
@@ -102,6 +103,11 @@ impl Ledger {
     /// What barque manages, in the order of the identities.
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
         self.resources.values().filter_map(|timeline| timeline.content().clone()).collect()
+    }
+
+    /// Cluster objects that this host's agent changed, as it left them.
+    pub(crate) fn objects(&self) -> Vec<ObjectEntry> {
+        self.cluster.entries()
     }
 
     /// What taking back `before` and every later run would restore: what changed last comes first.

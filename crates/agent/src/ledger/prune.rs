@@ -60,7 +60,8 @@ fn position(history: &History, run: &RunId) -> usize {
 fn base_of(old: &History) -> Base {
     let runs: Vec<RunId> = old.journals.iter().map(|(run, _)| run.clone()).collect();
     let oldest = old.base.oldest.clone().or_else(|| runs.first().cloned());
-    Base { format: base::FORMAT, oldest, folded: runs, entries: Ledger::fold(old).entries() }
+    let ledger = Ledger::fold(old);
+    Base { format: base::FORMAT, oldest, folded: runs, entries: ledger.entries(), objects: ledger.objects() }
 }
 
 /// Forgets all but the last `keep` runs that changed something, and answers what the others need. Blocks. A crash in between costs nothing.

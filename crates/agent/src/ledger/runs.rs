@@ -39,7 +39,7 @@ impl Tally {
                 self.restores |= is_rollback(before);
                 vec![resource.id().0]
             }
-            Record::ObjectIntent { object, .. } => vec![super::cluster::name_of(object)],
+            Record::ObjectIntent { object, .. } | Record::ObjectRemoval { object, .. } => vec![super::cluster::name_of(object)],
             Record::NodeIntent { node, .. } => vec![format!("Node {node}")],
             Record::KubeRestore { names, before, .. } => {
                 self.restores |= is_rollback(before);

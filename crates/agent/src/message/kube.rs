@@ -36,6 +36,8 @@ pub enum KubeChange {
         /// Taints that must be there.
         taints: Vec<Taint>,
     },
+    /// Deletes add-ons' objects (JSON), in order, when they still belong to the add-on that they name.
+    Remove(Vec<String>),
     /// Takes changes back, in order; the state of before `before` is restored.
     Undo {
         /// What.
@@ -70,6 +72,8 @@ pub enum KubeCall {
         /// Name.
         name: String,
     },
+    /// The objects as they are, by what was applied (JSON).
+    Live(Vec<String>),
     /// `GET` of a path; answers the JSON text.
     Get {
         /// The path, with a leading `/`.
@@ -92,4 +96,6 @@ pub enum KubeAnswer {
     Deployment(DeploymentState),
     /// JSON.
     Json(String),
+    /// Objects as they are, JSON, in the order asked; `None` for one that is not there.
+    Live(Vec<Option<String>>),
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use barque_check::{InspectRequest, Inspection};
 use barque_event::Failure;
 use barque_model::{Digest, KubeAccess, RunId, SecretBytes};
-use barque_plan::{Blob, HostFacts, LedgerEntry, Observed, Probe, Resource, Sweep};
+use barque_plan::{Blob, HostFacts, LedgerEntry, ObjectEntry, Observed, Probe, Resource, Sweep};
 use barque_segment::{SegmentQuestion, SegmentReport};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ pub(crate) enum Request {
     /// Content of prior copies.
     PriorContents(Vec<Digest>),
     Ledger,
+    /// Cluster objects that the host's agent changed.
+    Objects,
     /// What taking back `before` and every later run would restore.
     UndoItems {
         before: RunId,
@@ -99,7 +101,14 @@ impl Request {
     pub(crate) const fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::Facts | Self::Inspect(_) | Self::Observe(_) | Self::Contents(_) | Self::Ledger | Self::Reach(_) | Self::Segment(_)
+            Self::Facts
+                | Self::Inspect(_)
+                | Self::Observe(_)
+                | Self::Contents(_)
+                | Self::Ledger
+                | Self::Objects
+                | Self::Reach(_)
+                | Self::Segment(_)
         )
     }
 }
@@ -119,6 +128,7 @@ pub(crate) enum Answer {
     Locked(LockAnswer),
     Contents(Vec<Option<SecretBytes>>),
     Ledger(#[serde(with = "as_json")] Vec<LedgerEntry>),
+    Objects(#[serde(with = "as_json")] Vec<ObjectEntry>),
     Undo(UndoAnswer),
     Runs(HostRuns),
     Records(#[serde(with = "as_json")] Vec<Record>),

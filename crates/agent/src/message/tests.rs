@@ -6,8 +6,8 @@ use std::time::Duration;
 use barque_event::Failure;
 use barque_model::{Digest, KubeAccess, Owner, RunId, SecretBytes};
 use barque_plan::{
-    Archive, Binary, Blob, Change, ClusterGate, Directory, File, HostsLine, Image, KubeUndo, LedgerEntry, OnChange, Package, Prior,
-    Resource, Sweep, Sysctl, UndoItem, Unit, UnitState, User,
+    Archive, Binary, Blob, Change, ClusterGate, Directory, File, HostsLine, Image, KubeUndo, LedgerEntry, ObjectEntry, OnChange, Package,
+    Prior, Resource, Sweep, Sysctl, UndoItem, Unit, UnitState, User,
 };
 
 use super::*;
@@ -89,6 +89,7 @@ fn messages_survive_postcard() {
     for change in [
         KubeChange::Apply(vec!["{}".into()]),
         KubeChange::SetNode { name: "m1".into(), labels, taints: Vec::new() },
+        KubeChange::Remove(vec!["{}".into()]),
         KubeChange::Undo { changes, before: run.clone() },
     ] {
         round_trip(&Request::KubeChange(Box::new(KubeChangeRequest {
@@ -106,9 +107,15 @@ fn messages_survive_postcard() {
     }
     let (resource, prior) = (every_resource().remove(3), every_prior().remove(4));
     let entry = LedgerEntry { resource: resource.clone(), run: run.clone(), original: prior.clone(), uncertain: true };
+    let object = ObjectEntry { name: "A b".into(), object: Some("{}".into()), run: run.clone() };
     let items = vec![UndoItem { resource, prior, run }];
     let kube = vec![KubeUndo::Replace { object: "{}".into() }];
-    for answer in [Answer::Ledger(vec![entry]), Answer::Undo(UndoAnswer { items, kube })] {
+    for answer in [
+        Answer::Ledger(vec![entry]),
+        Answer::Objects(vec![object]),
+        Answer::Kube(KubeAnswer::Live(vec![None, Some("{}".into())])),
+        Answer::Undo(UndoAnswer { items, kube }),
+    ] {
         let reply: Reply = Ok(answer);
         let bytes = postcard::to_stdvec(&reply).unwrap();
         assert_eq!(postcard::from_bytes::<Reply>(&bytes).unwrap(), reply);

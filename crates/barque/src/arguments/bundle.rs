@@ -9,6 +9,9 @@ use super::{ClusterArguments, Output};
 /// What can be done with a bundle.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum BundleCommand {
+    /// Obtain all that a cluster needs and make a bundle of exactly that: programs, images, packages, barque itself
+    #[cfg(feature = "lab")]
+    Create(BundleCreateArguments),
     /// Check every file against the manifest, and name all that are missing, changed or surplus
     Verify(BundleVerifyArguments),
     /// List what is in it: versions, sizes, digests, licences and sources
@@ -23,6 +26,43 @@ pub(crate) enum BundleCommand {
     Sign(BundleSignArguments),
     /// Delete from a bundle's folder what its manifest does not know
     Prune(BundlePruneArguments),
+}
+
+/// Arguments of `bundle create`.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleCreateArguments {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
+    /// For this Kubernetes version and hosts of every role; no cluster file is read
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kubernetes: Option<String>,
+    /// For processors of this kind; this machine's when not given
+    #[arg(long = "arch", value_enum, value_name = "ARCH")]
+    pub(crate) architectures: Vec<ArchitectureWord>,
+    /// Where programs come from, tried in this order: `official`, `go-modules`, or the URL of a mirror of the official downloads; the first two
+    /// when not given
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub(crate) sources: Vec<barque_lab::artifacts::SourceChoice>,
+    /// What to make: one file when it ends in `.barque`, else a folder
+    #[arg(long, value_name = "DIR|FILE.barque")]
+    pub(crate) to: PathBuf,
+    /// Sign it with this secret key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Read the secret key's passphrase from this file
+    #[arg(long, requires = "sign", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// A kind of processor.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum ArchitectureWord {
+    /// x86-64
+    Amd64,
+    /// 64-bit ARM
+    Arm64,
 }
 
 /// Which bundle, and how the answer is printed.
@@ -158,6 +198,15 @@ mod tests {
         };
         assert_eq!((verify.bundle.bundle, verify.key), (Some("dir".into()), Some("k.pub".into())));
         assert!(parse("barque bundle diff one").is_err());
+        #[cfg(feature = "lab")]
+        {
+            let words =
+                "barque bundle create --kubernetes 1.37.2 --arch arm64 --source https://m.example --source go-modules --to x.barque";
+            let Verb::Bundle(BundleCommand::Create(create)) = parse(words).unwrap() else { panic!("not create") };
+            assert_eq!((create.architectures, create.sources.len()), (vec![ArchitectureWord::Arm64], 2));
+            assert!(parse("barque bundle create").is_err(), "nowhere to put it");
+            assert!(parse("barque bundle create --to x --source http://m.example").is_err(), "a mirror without TLS");
+        }
         assert!(parse("barque bundle pack dir file --passphrase-file x").is_err(), "a passphrase of no key");
         assert!(parse("barque bundle sign dir").is_err(), "no key");
         assert!(parse("barque images list -f a.yaml --bundle dir -o json").is_ok());

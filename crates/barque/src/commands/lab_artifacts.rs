@@ -15,11 +15,18 @@ pub(crate) fn run(cache: &Path) -> Result<()> {
     // Packages are resolved against a minimal host, so that exactly what it lacks is carried.
     let minimal_root = rootfs::ensure(cache, &|_| {})?;
     let request = Request { cache, release: &release, minimal_root: Some(&minimal_root) };
+    let bundle = told(|tell| Ok(ensure(request, tell)?))?;
+    let bytes: u64 = bundle.artifacts().iter().map(|artifact| artifact.compressed_size).sum();
+    note(&format!("bundle `{}`: {} artifacts, {} MB", bundle.root().display(), bundle.artifacts().len(), bytes / 1_000_000))
+}
+
+/// Tells how the work goes on, a line for each thing that is not there yet.
+pub(crate) fn told<T>(work: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T>) -> Result<T> {
     let mut reported = Ok(());
-    let bundle = ensure(request, &mut |progress| {
+    let done = work(&mut |progress| {
         let line = match progress {
             Progress::Waiting => "waiting for another barque that obtains artifacts".to_owned(),
-            Progress::OutOfReach { origin } => format!("{origin}: downloads are out of reach; building instead"),
+            Progress::OutOfReach { origin } => format!("{origin}: downloads are out of reach"),
             Progress::Started { item } => format!("{item} ..."),
             Progress::Finished { item, seconds, source } => format!("{item}: {seconds:.1} s, {source}"),
             Progress::Present { .. } => return,
@@ -29,6 +36,5 @@ pub(crate) fn run(cache: &Path) -> Result<()> {
         }
     })?;
     reported?;
-    let bytes: u64 = bundle.artifacts().iter().map(|artifact| artifact.compressed_size).sum();
-    note(&format!("bundle `{}`: {} artifacts, {} MB", bundle.root().display(), bundle.artifacts().len(), bytes / 1_000_000))
+    Ok(done)
 }

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod addons;
 mod agent;
 mod asking;
 mod bundle;
@@ -17,7 +18,7 @@ mod kubeconfig;
 #[cfg(feature = "lab")]
 pub(crate) mod lab;
 #[cfg(feature = "lab")]
-mod lab_artifacts;
+pub(crate) mod lab_artifacts;
 #[cfg(feature = "lab")]
 mod lab_demo;
 mod network;

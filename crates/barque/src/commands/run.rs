@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Verb::Rollback(arguments) => super::rollback::run(&arguments),
         Verb::Explain(arguments) => super::explain::run(&arguments),
         Verb::Bundle(command) => super::bundle::run(&command),
+        Verb::Addons(command) => super::addons::run(&command),
         Verb::Images(command) => super::images::run(&command),
         Verb::Kubeconfig(arguments) => super::kubeconfig::run(&arguments),
         #[cfg(feature = "lab")]

@@ -180,6 +180,14 @@ pub(crate) fn packed(packed: &Packed, artifacts: usize, signed: bool) -> String 
     format!("`{}`: {}, {}, {signed}\nSHA-256 {digest}", path.display(), many(artifacts, "artifact"), DecimalBytes(*size))
 }
 
+/// A bundle's folder that was made.
+#[cfg(feature = "lab")]
+pub(crate) fn made(folder: &Path, artifacts: &[Artifact], digest: &Digest, signed: bool) -> String {
+    let signed = if signed { "signed" } else { "not signed" };
+    let total = DecimalBytes(size(artifacts));
+    format!("`{}`: {}, {total}, {signed}\nbundle digest {digest}", folder.display(), many(artifacts.len(), "artifact"))
+}
+
 /// What does not belong to a bundle.
 pub(crate) fn surplus(path: &Path, surplus: &[Surplus]) -> String {
     if surplus.is_empty() {

@@ -1,5 +1,6 @@
 //! Everything that a person sees.
 
+pub(crate) mod addons;
 pub(crate) mod bundle;
 mod byte_progress;
 mod diff;

@@ -145,6 +145,9 @@ fn cluster_lines(preview: &Preview, verbose: bool) -> String {
     for object in &preview.objects {
         text.push_str(&object_lines(object, verbose, "fields that barque no longer sets"));
     }
+    for name in &preview.removed_objects {
+        let _ = writeln!(text, "  remove object {name}");
+    }
     for node in &preview.nodes {
         let labels = node.labels.iter().map(|label| format!("label {label}"));
         let taints = node.taints.iter().map(|taint| format!("taint {taint}"));

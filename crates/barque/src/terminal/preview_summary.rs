@@ -60,6 +60,7 @@ fn parts(preview: &Preview) -> Vec<String> {
         parts.push(format!("{}{}", turning.join(" and "), order(&preview.restarts)));
     }
     parts.extend((!preview.objects.is_empty()).then(|| many(preview.objects.len(), "object")));
+    parts.extend((!preview.removed_objects.is_empty()).then(|| many(preview.removed_objects.len(), "object removal")));
     parts.extend((!preview.nodes.is_empty()).then(|| many(preview.nodes.len(), "node label")));
     parts.extend((preview.bytes_to_send > 0).then(|| format!("{} to send", bytes(preview.bytes_to_send))));
     parts

@@ -5,4 +5,5 @@ mod damage;
 mod images;
 mod packing;
 mod pruning;
+mod selecting;
 mod signing;

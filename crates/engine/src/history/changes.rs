@@ -37,7 +37,7 @@ pub fn changed_resources(state: &StateDirectory, run: &RunId) -> Result<BTreeSet
             // A transfer belongs to the resource that needs it.
             Some(Action::Transfer { .. }) => continue,
             Some(Action::Apply { resource, .. } | Action::Restore { resource, .. }) => vec![resource.id().0],
-            Some(Action::Objects { names, .. }) => names.clone(),
+            Some(Action::Objects { names, .. } | Action::RemoveObjects { names, .. }) => names.clone(),
             Some(Action::UndoObjects { changes, .. }) => changes.iter().map(barque_plan::KubeUndo::name).collect(),
             Some(Action::Node { node, .. }) => vec![format!("Node {node}")],
             // The plan was cut off, or is of a version that this one does not know.

@@ -156,6 +156,10 @@ fn what(record: &Record, kept: &BTreeSet<Digest>) -> Option<(u64, Vec<(ResourceI
             let former = if prior.is_some() { other("an earlier version, in the journal".to_owned()) } else { Former::Absent };
             Some((*seq, vec![(ResourceId(name), former)]))
         }
+        Record::ObjectRemoval { seq, object, .. } => {
+            let name = KubeUndo::Delete { object: object.clone() }.name();
+            Some((*seq, vec![(ResourceId(name), other("it was there, in the journal".to_owned()))]))
+        }
         Record::NodeIntent { seq, node, labels, taints_added, taints_former, .. } => {
             let words = node_words(labels, taints_added, taints_former);
             Some((*seq, vec![(ResourceId(format!("Node {node}")), other(words))]))

@@ -1,6 +1,6 @@
 //! What hosts reach outside the cluster because the cluster file says so.
 
-use barque_model::{Cluster, Component, Role};
+use barque_model::{Cluster, Component, Registry, Role};
 
 use super::{parties, port};
 use crate::flow::{Flow, FlowId, Party, Passage, Protocol};
@@ -8,12 +8,16 @@ use crate::flow::{Flow, FlowId, Party, Passage, Protocol};
 pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
     let nodes = parties(cluster.hosts.iter().filter(|host| host.is_node()));
     let masters = parties(cluster.with_role(Role::Master));
-    let mirrors = cluster.runtime.mirrors.values().flatten().map(String::as_str);
+    // A registry itself is in it where it has no mirror: else it is asked only for what no mirror has.
+    let asked = |registry: &Registry| {
+        registry.endpoints().take(registry.mirrors.len().max(1)).map(|endpoint| endpoint.url.clone()).collect::<Vec<_>>()
+    };
+    let servers_of_images: Vec<String> = cluster.registries.iter().flat_map(asked).collect();
     let overrides = cluster.extra_args.get(&Component::KubeApiserver).and_then(|flags| flags.get("etcd-servers-overrides"));
     // `GROUP/RESOURCE#URL;URL`, separated by commas (kube-apiserver --help).
     let servers =
         overrides.iter().flat_map(|text| text.split(',')).filter_map(|entry| entry.split_once('#')).flat_map(|(_, urls)| urls.split(';'));
-    let mut flows = to_urls(&FlowId::Mirror, &nodes, mirrors);
+    let mut flows = to_urls(&FlowId::Mirror, &nodes, servers_of_images.iter().map(String::as_str));
     flows.extend(to_urls(&FlowId::EtcdOverride, &masters, servers));
     flows
 }

@@ -2,6 +2,7 @@
 //! `kube-apiserver` and `kubectl`; `cargo xtask e2e` provides both.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod addons;
 mod server;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,10 @@ async fn objects_nodes_and_deployments() {
     objects_change_as_foretold(&server, &client).await;
     objects_go_back(&server, &client).await;
     every_kind_of_an_add_on(&client).await;
+    addons::objects_are_applied_and_found_again(&client).await;
+    addons::pods_are_restricted(&server);
+    addons::owners_are_named(&server, &client).await;
+    addons::a_namespace_tells_who_is_in_it(&client).await;
     kinds_that_come_later(&client).await;
     nodes_keep_what_others_set(&server, &client).await;
     nodes_go_back(&server, &client).await;

@@ -7,6 +7,14 @@ pub const TOOLBOX_IMAGE: &str = "barque.test/toolbox";
 /// Its tag.
 pub(super) const TOOLBOX_VERSION: &str = "1";
 
+/// The registry that end-to-end tests run, whatever the release.
+const REGISTRY_VERSION: &str = "3.1.2";
+
+/// Whether only tests use the component or image of this name.
+pub(super) fn is_for_tests(name: &str) -> bool {
+    name == TOOLBOX_IMAGE || name == "registry"
+}
+
 /// Programs that come from one project at one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Component {
@@ -22,7 +30,7 @@ pub(super) struct Component {
 
 const APACHE: &str = "Apache-2.0";
 
-/// The components of `release` that hosts get as programs, those first that other items are made from.
+/// The components of `release` that hosts get as programs, those first that other items are made from, and a registry for tests.
 pub(super) fn components(release: &Release) -> Vec<Component> {
     let component =
         |name, version: barque_model::Version, programs| Component { name, version: version.to_string(), programs, licence: APACHE };
@@ -40,5 +48,6 @@ pub(super) fn components(release: &Release) -> Vec<Component> {
             release.kubernetes,
             &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"],
         ),
+        Component { name: "registry", version: REGISTRY_VERSION.to_owned(), programs: &["registry"], licence: APACHE },
     ]
 }

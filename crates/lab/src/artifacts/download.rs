@@ -40,18 +40,31 @@ struct Location {
 pub(super) struct Downloads {
     bases: BTreeMap<Origin, String>,
     in_reach: BTreeMap<Origin, bool>,
+    /// What the manifest names in place of a mirror.
+    named: Option<BTreeMap<Origin, String>>,
 }
+
+const KUBERNETES: &str = "https://dl.k8s.io";
+const GITHUB: &str = "https://github.com";
 
 impl Downloads {
     /// The real origins.
     pub(super) fn new() -> Self {
-        Self::with_bases("https://dl.k8s.io", "https://github.com")
+        Self::with_bases(KUBERNETES, GITHUB)
+    }
+
+    /// Copies of the real ones below `url`. It is not asked first whether it is in reach: who names a mirror wants to hear if it is not.
+    pub(super) fn mirror(url: &str) -> Self {
+        let copies = Self::with_bases(&format!("{url}/dl.k8s.io"), &format!("{url}/github.com"));
+        let in_reach = copies.bases.keys().map(|origin| (*origin, true)).collect();
+        let named = Some(Self::with_bases(KUBERNETES, GITHUB).bases);
+        Self { in_reach, named, ..copies }
     }
 
     /// Other places with the same paths below them, such as mirrors.
     pub(super) fn with_bases(kubernetes: &str, github: &str) -> Self {
         let bases = BTreeMap::from([(Origin::Kubernetes, kubernetes.to_owned()), (Origin::GitHub, github.to_owned())]);
-        Self { bases, in_reach: BTreeMap::new() }
+        Self { bases, in_reach: BTreeMap::new(), named: None }
     }
 
     fn is_in_reach(&mut self, origin: Origin, progress: &mut dyn FnMut(Progress)) -> Result<bool, ArtifactError> {
@@ -119,7 +132,8 @@ impl Source for Downloads {
         if !elf::is_static_program(&path).map_err(io_error(format!("read `{}`", path.display())))? {
             return Err(ArtifactError::NotStatic { program: wanted.program.to_owned() });
         }
-        Ok(Some(Fetched { path, source: url }))
+        let source = self.named.as_ref().map_or(url, |named| format!("{}/{}", named[&location.origin], location.path));
+        Ok(Some(Fetched { path, source }))
     }
 }
 

@@ -57,6 +57,21 @@ fn sum(content: &[u8]) -> String {
 }
 
 #[test]
+fn a_mirror_is_asked_and_not_named() {
+    if !has_curl() {
+        return;
+    }
+    let (served, work) = (Served::new(), tempfile::tempdir().unwrap());
+    let path = "release/v1.37.2/bin/linux/amd64/kubelet";
+    served.put(&format!("dl.k8s.io/{path}"), &static_program());
+    served.put(&format!("dl.k8s.io/{path}.sha256"), sum(&static_program()).as_bytes());
+    let mut mirror = Downloads::mirror(&format!("file://{}", served.folder.path().display()));
+    let kubelet = wanted("kubernetes", "1.37.2", "kubelet", Architecture::Amd64);
+    let fetched = mirror.fetch(kubelet, work.path(), &mut |_| {}).unwrap().unwrap();
+    assert_eq!(fetched.source, format!("https://dl.k8s.io/{path}"));
+}
+
+#[test]
 fn fetches_a_program_and_checks_it() {
     if !has_curl() {
         return;

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use barque_bundle::{Architecture, ArtifactKind, Bundle, Description};
-use barque_model::Release;
+use barque_model::{Digest, Release};
 use fs_err as fs;
 
-use super::component::{Component, components};
+use super::component::{Component, components, is_for_tests};
 use super::download::Downloads;
 use super::error::io_error;
 use super::image::{Packed, ProgramOf, compile_pause, images, pause_key};
 use super::layout::Image;
 use super::recipe::Recipe;
-use super::source::{Fetched, Recipes, Source, Wanted};
+use super::source::{Fetched, Recipes, Source, SourceChoice, Wanted};
 use super::toolchain::Toolchain;
-use super::{ArtifactError, Progress, packages};
+use super::{ArtifactError, Progress, elf, packages};
 
 /// What to obtain and where to keep it.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +36,63 @@ pub struct Request<'a> {
 /// comes from the official downloads or is built, one thing after the other; after a failure the next call goes on where this
 /// one stopped. Processes that share a cache wait for each other.
 pub fn ensure(request: Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Bundle, ArtifactError> {
-    ensure_from(Downloads::new(), request, progress)
+    ensure_from(ways(&SourceChoice::usual()), Purpose::Tests, request, progress)
 }
 
-fn ensure_from(downloads: Downloads, request: Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Bundle, ArtifactError> {
+/// The same without what only tests use, with barque itself, and with programs from `sources`: the first that has one gives it. What is
+/// there already stays, wherever it came from.
+pub fn ensure_product(
+    request: Request<'_>,
+    sources: &[SourceChoice],
+    own: OwnProgram<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Bundle, ArtifactError> {
+    ensure_from(ways(sources), Purpose::Product(own), request, progress)
+}
+
+/// barque itself, for a machine that has nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnProgram<'a> {
+    /// The program.
+    pub path: &'a Path,
+    /// Its name in the bundle.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// SPDX expression of its licence.
+    pub licence: &'a str,
+}
+
+/// What the artifacts are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose<'a> {
+    /// Clusters.
+    Product(OwnProgram<'a>),
+    /// Clusters, and tests with them.
+    Tests,
+}
+
+fn ways(sources: &[SourceChoice]) -> Vec<Way> {
+    let way = |choice: &SourceChoice| match choice {
+        SourceChoice::Official => Way::Downloads(Downloads::new()),
+        SourceChoice::Mirror(url) => Way::Downloads(Downloads::mirror(url)),
+        SourceChoice::GoModules => Way::Recipes,
+    };
+    sources.iter().map(way).collect()
+}
+
+/// One of the ways, in their order.
+enum Way {
+    Downloads(Downloads),
+    Recipes,
+}
+
+fn ensure_from(
+    ways: Vec<Way>,
+    purpose: Purpose<'_>,
+    request: Request<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Bundle, ArtifactError> {
     let cache = request.cache;
     fs::create_dir_all(cache).map_err(io_error(format!("create the cache `{}`", cache.display())))?;
     let lock = fs::File::create(cache.join("artifacts.lock")).map_err(io_error("open the lock of the cache"))?;
@@ -55,22 +108,26 @@ fn ensure_from(downloads: Downloads, request: Request<'_>, progress: &mut dyn Fn
     let mut run = Run {
         bundle: Bundle::create_or_open(cache.join("bundle"))?,
         architecture: this_architecture()?,
-        downloads,
+        ways,
         recipes,
         // Below the cache and not below /tmp: the programs are some hundred megabytes.
         work: tempfile::Builder::new().prefix("work-").tempdir_in(cache).map_err(io_error("create a work folder"))?,
         progress,
     };
-    for component in components(request.release) {
+    let is_wanted = |name: &str| purpose == Purpose::Tests || !is_for_tests(name);
+    for component in components(request.release).into_iter().filter(|component| is_wanted(component.name)) {
         for program in component.programs {
             run.binary(&component, program)?;
         }
     }
-    for image in images(request.release) {
+    for image in images(request.release).into_iter().filter(|image| is_wanted(image.name)) {
         run.image(&image)?;
     }
     if let Some(root) = request.minimal_root {
         run.packages(root)?;
+    }
+    if let Purpose::Product(own) = purpose {
+        run.own(own)?;
     }
     Ok(run.bundle)
 }
@@ -78,7 +135,7 @@ fn ensure_from(downloads: Downloads, request: Request<'_>, progress: &mut dyn Fn
 struct Run<'a> {
     bundle: Bundle,
     architecture: Architecture,
-    downloads: Downloads,
+    ways: Vec<Way>,
     recipes: Recipes,
     work: tempfile::TempDir,
     progress: &'a mut dyn FnMut(Progress),
@@ -148,16 +205,39 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn own(&mut self, own: OwnProgram<'_>) -> Result<(), ArtifactError> {
+        let item = format!("{} {}", own.name, own.version);
+        let content = fs::read(own.path).map_err(io_error("read barque's own program"))?;
+        let digest = Digest::of(&content);
+        if self.bundle.binary(own.name, own.version, self.architecture).is_ok_and(|found| found.digest == digest) {
+            (self.progress)(Progress::Present { item });
+            return Ok(());
+        }
+        // A program that needs this machine's libraries is of no use on another.
+        if !elf::is_static_program(own.path).map_err(io_error("read barque's own program"))? {
+            return Err(ArtifactError::NotStatic { program: own.name.to_owned() });
+        }
+        let start = self.start(&item);
+        let source = "the program that made the bundle".to_owned();
+        let description = self.description(ArtifactKind::Binary, own.name, own.version, source, own.licence);
+        self.store(item, start, own.path, description)
+    }
+
     /// Gets a program from the first source that has it.
     fn program(&mut self, component: &str, version: &str, program: &str) -> Result<Fetched, ArtifactError> {
         let wanted = Wanted { component, version, program, architecture: self.architecture };
-        let sources: [&mut dyn Source; 2] = [&mut self.downloads, &mut self.recipes];
-        for source in sources {
+        for way in &mut self.ways {
+            let source: &mut dyn Source = match way {
+                Way::Downloads(downloads) => downloads,
+                Way::Recipes => &mut self.recipes,
+            };
             if let Some(fetched) = source.fetch(wanted, self.work.path(), self.progress)? {
                 return Ok(fetched);
             }
         }
-        let known = Recipe::known_versions(component);
+        let builds = self.ways.iter().any(|way| matches!(way, Way::Recipes));
+        let known =
+            if builds { Recipe::known_versions(component) } else { "not asked for: `go-modules` is none of the sources".to_owned() };
         Err(ArtifactError::NoSource { component: component.to_owned(), version: version.to_owned(), known })
     }
 

@@ -21,8 +21,22 @@ fn release() -> Release {
     }
 }
 
-fn unreachable() -> Downloads {
-    Downloads::with_bases("file:///nonexistent", "file:///nonexistent")
+fn own(path: &Path) -> OwnProgram<'_> {
+    OwnProgram { path, name: "barque", version: "0.0.1", licence: "Apache-2.0" }
+}
+
+/// A file that passes for a static program.
+fn own_program(folder: &Path) -> PathBuf {
+    let mut bytes = vec![0; 120];
+    bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    (bytes[32], bytes[54], bytes[56], bytes[64]) = (64, 56, 1, 1);
+    let path = folder.join("bundle/own-program");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn unreachable() -> Vec<Way> {
+    vec![Way::Downloads(Downloads::with_bases("file:///nonexistent", "file:///nonexistent")), Way::Recipes]
 }
 
 fn fill(cache: &Path, release: &Release) {
@@ -56,11 +70,21 @@ fn does_nothing_when_all_is_there() {
     let mut news = Vec::new();
     let release = release();
     let request = Request { cache: cache.path(), release: &release, minimal_root: None };
-    let bundle = ensure_from(unreachable(), request, &mut |one| news.push(one)).unwrap();
+    let bundle = ensure_from(unreachable(), Purpose::Tests, request, &mut |one| news.push(one)).unwrap();
     assert!(bundle.image(TOOLBOX_IMAGE, "1", this_architecture().unwrap()).is_ok());
     assert!(news.iter().all(|one| matches!(one, Progress::Present { .. })), "{news:?}");
     assert_eq!(news.len(), bundle.artifacts().len());
     assert!(before == manifest());
+    // Without the toolbox and the registry, which are for tests; barque itself is stored once.
+    let program = own_program(cache.path());
+    let product = |news: &mut Vec<Progress>| ensure_product(request, &[], own(&program), &mut |one| news.push(one)).unwrap();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    product(&mut first);
+    product(&mut second);
+    let started = |news: &[Progress]| news.iter().filter(|one| matches!(one, Progress::Started { .. })).count();
+    let present = |news: &[Progress]| news.iter().filter(|one| matches!(one, Progress::Present { .. })).count();
+    assert_eq!((started(&first), present(&first)), (1, news.len() - 2), "{first:?}");
+    assert_eq!((started(&second), present(&second)), (0, news.len() - 1), "{second:?}");
     let left = fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut left: Vec<_> = left.collect();
     left.sort();
@@ -72,10 +96,20 @@ fn says_which_versions_can_be_had() {
     let cache = tempfile::tempdir().unwrap();
     let release = release();
     let request = Request { cache: cache.path(), release: &release, minimal_root: None };
-    let error = ensure_from(unreachable(), request, &mut |_| {}).unwrap_err();
+    let error = ensure_from(unreachable(), Purpose::Tests, request, &mut |_| {}).unwrap_err();
     assert!(matches!(&error, ArtifactError::NoSource { component, .. } if component == "coredns"), "{error}");
     assert!(error.to_string().contains("99.0.1") && error.to_string().contains("only for 1.15.0"), "{error}");
     assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_mirror_that_is_not_there_is_told_and_nothing_is_built() {
+    let cache = tempfile::tempdir().unwrap();
+    let release = release();
+    let request = Request { cache: cache.path(), release: &release, minimal_root: None };
+    let sources = [SourceChoice::Mirror("file:///nonexistent".into())];
+    let error = ensure_product(request, &sources, own(Path::new("/nonexistent")), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("99.0.1") && error.to_string().contains("not asked for"), "{error}");
 }
 
 #[test]
@@ -88,7 +122,7 @@ fn waits_for_another_process() {
     let mut held = Some(lock);
     let request = Request { cache: cache.path(), release: &release, minimal_root: None };
     let mut waited = false;
-    ensure_from(unreachable(), request, &mut |one| {
+    ensure_from(unreachable(), Purpose::Tests, request, &mut |one| {
         if one == Progress::Waiting {
             waited = true;
             drop(held.take());

@@ -37,7 +37,7 @@ pub enum ArtifactError {
         tail: String,
     },
     /// Neither a download nor a recipe.
-    #[error("no source for {component} {version}: the official download is out of reach and there is no recipe for this version ({known})")]
+    #[error("no source for {component} {version}: no download of it is in reach, and no recipe builds it ({known})")]
     NoSource {
         /// The component.
         component: String,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use barque_addon::Library;
 use barque_model::Release;
 use fs_err as fs;
 use sha2::{Digest as _, Sha256};
@@ -48,8 +49,37 @@ pub(super) struct Packed {
     pub(super) licence: &'static str,
 }
 
-/// The images of `release`.
+/// Images of add-ons that are packed here: the name of the image in the bundle, and of the recipe and the program in it. Their versions are the
+/// add-ons' own.
+const OF_ADDONS: &[(&str, &str)] = &[("registry.k8s.io/metrics-server/metrics-server", "metrics-server")];
+
+/// The images of `release`, and those of add-ons.
 pub(super) fn images(release: &Release) -> Vec<Packed> {
+    let mut found = of_release(release);
+    found.extend(of_addons());
+    found
+}
+
+fn of_addons() -> Vec<Packed> {
+    let mut found = Vec::new();
+    for image in Library::embedded().barques().iter().flat_map(|addon| &addon.images) {
+        let known = OF_ADDONS.iter().find(|(name, _)| image.artifact.as_deref() == Some(name));
+        let Some((name, program)) = known else { continue };
+        let (_, tag) = image.reference.rsplit_once(':').unwrap_or_default();
+        found.push(Packed {
+            name,
+            version: image.version.clone(),
+            tag: tag.to_owned(),
+            program: ProgramOf::Recipe(program),
+            path: program,
+            user: Some("65534:65534"),
+            licence: "Apache-2.0",
+        });
+    }
+    found
+}
+
+fn of_release(release: &Release) -> Vec<Packed> {
     vec![
         Packed {
             name: "registry.k8s.io/pause",
@@ -125,6 +155,17 @@ mod tests {
     use rustix::process::{Pid, Signal, kill_process};
 
     use super::*;
+
+    #[test]
+    fn every_image_of_an_add_on_is_packed_from_a_recipe() {
+        let packed = of_addons();
+        let needed: Vec<&str> =
+            Library::embedded().barques().iter().flat_map(|addon| &addon.images).map(|image| image.reference.as_str()).collect();
+        assert_eq!(packed.iter().map(Packed::reference).collect::<Vec<_>>(), needed);
+        for image in packed {
+            assert!(super::super::recipe::Recipe::find(image.path, &image.version).is_some(), "{}", image.reference());
+        }
+    }
 
     #[test]
     fn pause_waits_and_ends_when_told() {

@@ -19,7 +19,8 @@ mod source;
 mod toolchain;
 
 pub use component::TOOLBOX_IMAGE;
-pub use ensure::{Request, ensure};
+pub use ensure::{OwnProgram, Request, ensure, ensure_product};
 pub use error::ArtifactError;
 pub use packages::{CARRIED_PACKAGES, DISTRIBUTION};
 pub use progress::Progress;
+pub use source::{SourceChoice, UnknownSource};

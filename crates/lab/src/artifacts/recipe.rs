@@ -35,6 +35,8 @@ const RECIPES: &[Recipe] = &[
     recipe!("flannel-0.28.10"),
     recipe!("flannel-cni-0.9.1"),
     recipe!("kubernetes-1.37.2"),
+    recipe!("metrics-server-0.9.0"),
+    recipe!("registry-3.1.2"),
     recipe!("runc-1.5.2"),
     recipe!("toolbox-1", "main.go"),
 ];

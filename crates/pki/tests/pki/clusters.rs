@@ -68,7 +68,8 @@ pub(crate) fn seven_hosts() -> Cluster {
             vrid_origin: VridOrigin::Written,
             port: 8443,
         }),
-        runtime: Runtime { data_directory: "/var/lib/containerd".to_owned(), restrict_oom_score_adj: false, mirrors: BTreeMap::new() },
+        runtime: Runtime { data_directory: "/var/lib/containerd".to_owned(), restrict_oom_score_adj: false, pause_image: None },
+        registries: Vec::new(),
         kubelet: KubeletSettings {
             max_pods: 110,
             pod_pids_limit: 4096,
@@ -89,6 +90,7 @@ pub(crate) fn seven_hosts() -> Cluster {
             audit_max_size_mb: 100,
         },
         accepted_checks: Vec::new(),
+        addons: Vec::new(),
         firewall: Firewall::default(),
     }
 }

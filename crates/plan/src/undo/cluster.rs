@@ -121,7 +121,13 @@ impl<'a> Rollback<'a> {
         if changes.is_empty() {
             return;
         }
-        let stage = if changes.iter().all(|change| matches!(change, KubeUndo::Node { .. })) { Stage::Labels } else { Stage::Dns };
+        let stage = if changes.iter().all(|change| matches!(change, KubeUndo::Node { .. })) {
+            Stage::Labels
+        } else if changes.iter().any(KubeUndo::is_of_addon) {
+            Stage::Addons
+        } else {
+            Stage::Dns
+        };
         let title = match changes {
             [change] => format!("take back the change of {}", change.name()),
             changes => format!("take back {} changes in the cluster", changes.len()),

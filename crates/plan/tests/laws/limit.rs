@@ -144,5 +144,5 @@ fn limits_read_as_they_are_written() {
     for text in ["m9", "role=m1", "stage=master", "colour=red", "", "="] {
         assert!(parse(text).is_err(), "{text}");
     }
-    insta::assert_snapshot!(parse("master").unwrap_err(), @"`master` is no host, role or stage: hosts are lb1, lb2, m1, m2, m3, n1, n2; roles (`role=…`) etcd, loadBalancer, master, node; stages (`stage=…`) hosts, etcd, loadBalancer, masters, nodes, labels, dns");
+    insta::assert_snapshot!(parse("master").unwrap_err(), @"`master` is no host, role or stage: hosts are lb1, lb2, m1, m2, m3, n1, n2; roles (`role=…`) etcd, loadBalancer, master, node; stages (`stage=…`) hosts, etcd, loadBalancer, masters, nodes, labels, dns, addons");
 }

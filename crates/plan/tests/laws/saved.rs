@@ -202,6 +202,7 @@ fn format_1_is_read() {
             Action::Gate { .. } => "gate",
             Action::AddressGate { .. } => "addressGate",
             Action::Objects { .. } => "objects",
+            Action::RemoveObjects { .. } => "removeObjects",
             Action::Node { .. } => "node",
             Action::UndoObjects { .. } => "undoObjects",
             // Of `firewall apply`, whose plans are not saved.

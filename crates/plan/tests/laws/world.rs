@@ -34,7 +34,10 @@ fn blob(text: &str) -> Blob {
 impl World {
     pub(crate) fn new(text: &str, vault: Option<Vault>) -> Self {
         let versions = [Version::new(1, 37, 2)];
-        let cluster = barque_spec::parse(text, "ha.yaml", &barque_spec::Known { kubernetes: &versions }).unwrap().cluster;
+        Self::of(barque_spec::parse(text, "ha.yaml", &barque_spec::Known { kubernetes: &versions }).unwrap().cluster, vault)
+    }
+
+    pub(crate) fn of(cluster: Cluster, vault: Option<Vault>) -> Self {
         let release = barque_catalog::release(&cluster.kubernetes).unwrap();
         let (vault, _) = barque_pki::issue(&cluster, vault, "2026-11-25T00:00:00Z".parse().unwrap()).unwrap();
         let mut artifacts = ArtifactIndex::default();
@@ -54,8 +57,14 @@ impl World {
         let mut worlds = BTreeMap::new();
         for host in &cluster.hosts {
             let secrets = barque_pki::files_for(&cluster, host, &vault).unwrap();
-            let inputs =
-                DesiredInputs { cluster: &cluster, release: &release, secrets: &secrets, artifacts: &artifacts, interface: "eth0" };
+            let inputs = DesiredInputs {
+                cluster: &cluster,
+                release: &release,
+                secrets: &secrets,
+                artifacts: &artifacts,
+                interface: "eth0",
+                addon_images: &[],
+            };
             worlds.insert(host.name.clone(), desired(&inputs, host).unwrap());
         }
         let objects = vec![ClusterObject { name: "ClusterRole x".into(), json: "{}".into() }];
@@ -82,6 +91,8 @@ impl World {
             facts,
             bootstrap: &self.objects,
             dns: &[],
+            addons: &[],
+            unwanted: &[],
             authority: "PEM",
         }
     }
@@ -127,6 +138,7 @@ impl World {
         ClusterFacts {
             nodes: nodes.collect(),
             objects: self.objects.iter().map(|object| (object.name.clone(), ObjectDifference::Same)).collect(),
+            conflicts: BTreeMap::new(),
         }
     }
 }

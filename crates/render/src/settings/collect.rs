@@ -8,6 +8,9 @@ use super::{json, text};
 use crate::args::Args;
 use crate::component::RenderFacts;
 
+/// What is shown in place of a password.
+const SECRET: &str = "(secret)";
+
 /// One value that barque sets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Setting {
@@ -104,7 +107,14 @@ fn file_settings(file: &HostFile) -> Vec<Setting> {
     }
     match path.rsplit('/').next().unwrap_or_default() {
         "config.toml" => pairs(component(Component::Containerd), text::sections(&content, "")),
-        "hosts.toml" => pairs(component(Component::Containerd), text::sections(&content, "hosts.toml")),
+        "hosts.toml" => {
+            let mut found = pairs(component(Component::Containerd), text::sections(&content, "hosts.toml"));
+            found
+                .iter_mut()
+                .filter(|setting| setting.name.ends_with(".Authorization"))
+                .for_each(|setting| SECRET.clone_into(&mut setting.value));
+            found
+        }
         "haproxy.cfg" => pairs(component(Component::Haproxy), text::indented(&content)),
         "keepalived.conf" => pairs(component(Component::Keepalived), text::blocks(&content, text::Inner::List)),
         name if name.ends_with(".conflist") => {

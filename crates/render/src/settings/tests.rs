@@ -3,11 +3,25 @@
 use std::collections::BTreeSet;
 
 use barque_catalog::{EntryKind, Subject, entries, entry};
-use barque_model::{Cluster, FlannelBackend};
+use barque_model::{Cluster, FlannelBackend, Registry, RegistryClient, RegistryCredentials, RegistryEndpoint, SecretBytes, Upstream};
 
 use super::{Setting, dns_settings, settings};
 use crate::RenderFacts;
 use crate::testing::{cluster, release};
+
+/// A registry that is asked with everything that can be said of a server, by way of a mirror and itself.
+fn registries() -> Vec<Registry> {
+    let server = RegistryEndpoint {
+        override_path: true,
+        skip_verify: true,
+        authority: Some("AUTHORITY".into()),
+        client: Some(RegistryClient { certificate: "CERTIFICATE".into(), key: SecretBytes::new(*b"KEY") }),
+        credentials: Some(RegistryCredentials { username: "puller".into(), password: SecretBytes::new(*b"hunter2") }),
+        ..RegistryEndpoint::plain("https://mirror.example/v2/hub")
+    };
+    let upstream = Upstream::NotAsked;
+    vec![Registry { host: "registry.example:5000".into(), mirrors: vec![server.clone(), server], upstream, test_image: None }]
+}
 
 /// Clusters that between them write everything that barque can write.
 fn clusters() -> Vec<Cluster> {
@@ -17,7 +31,9 @@ fn clusters() -> Vec<Cluster> {
     let mut routed = cluster();
     routed.network.flannel_backend = FlannelBackend::HostGw;
     routed.load_balancer.as_mut().unwrap().interface = Some("bond0".into());
-    vec![cluster(), with_mtu, routed]
+    let mut private = cluster();
+    private.registries = registries();
+    vec![cluster(), with_mtu, routed, private]
 }
 
 fn all(cluster: &Cluster) -> Vec<Setting> {
@@ -43,6 +59,15 @@ fn the_catalog_explains_everything_that_is_set_and_nothing_else() {
         .map(|(subject, kind, name)| format!("{subject} {kind:?} {name}"))
         .collect();
     assert!(unexplained.is_empty() && unused.is_empty(), "without entry: {unexplained:#?}\nentry without use: {unused:#?}");
+}
+
+#[test]
+fn a_password_is_no_value_to_show() {
+    let mut cluster = cluster();
+    cluster.registries = registries();
+    let shown = all(&cluster);
+    assert!(shown.iter().any(|setting| setting.name == "hosts.toml.host.header.Authorization" && setting.value == "(secret)"));
+    assert!(shown.iter().all(|setting| !setting.value.contains("Basic")), "{shown:#?}");
 }
 
 #[test]

@@ -30,7 +30,11 @@ pub(super) fn sections(text: &str, prefix: &str) -> Vec<(String, String)> {
         let line = line.trim();
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             // A mirror's address is a name of the user's choice.
-            section = if header.starts_with("host.") { "host".to_owned() } else { header.replace('\'', "") };
+            section = match header.starts_with("host.") {
+                true if header.ends_with(".header") => "host.header".to_owned(),
+                true => "host".to_owned(),
+                false => header.replace('\'', ""),
+            };
         } else if let Some((key, value)) = line.split_once('=') {
             let name = [prefix, &section, key.trim()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
             add(&mut found, name, value.trim().trim_matches(['\'', '"']));

@@ -75,6 +75,55 @@ fn a_rollback_of_objects_counts_and_can_be_taken_back() {
     assert_eq!(undo(&fold(journals), 5), [KubeUndo::Delete { object: object("2") }]);
 }
 
+fn removed(seq: u64, was: &str, ending: Option<Ending>) -> Vec<Record> {
+    let (step, object, prior) = (String::new(), object("as applied"), object(was));
+    let mut records = vec![Record::ObjectRemoval { format: 1, seq, at_millis: 0, step, object, prior }];
+    records.extend(ending.map(|ending| outcome(seq, ending)));
+    records
+}
+
+/// Name, object and run of what the ledger knows.
+fn known(ledger: &Ledger) -> Vec<(String, Option<String>, RunId)> {
+    ledger.objects().into_iter().map(|entry| (entry.name, entry.object, entry.run)).collect()
+}
+
+#[test]
+fn what_was_deleted_comes_back_as_it_was() {
+    let mut journals = vec![(1, applied(1, "1", None, DONE)), (2, removed(1, "1 and defaults", DONE))];
+    let ledger = fold(journals.clone());
+    assert_eq!(known(&ledger), [(NAME.to_owned(), None, run(2))]);
+    assert_eq!(undo(&ledger, 2), [KubeUndo::Replace { object: object("1 and defaults") }]);
+    assert_eq!(undo(&ledger, 1), [KubeUndo::Delete { object: object("1") }]);
+    journals.push((3, taken_back(1, &[NAME], 2, DONE)));
+    let ledger = fold(journals.clone());
+    assert_eq!(known(&ledger), [(NAME.to_owned(), Some(object("1 and defaults")), run(3))]);
+    assert_eq!(undo(&ledger, 2), []);
+    // Taking the rollback back deletes it again.
+    journals.push((4, taken_back(1, &[NAME], 3, DONE)));
+    assert_eq!(known(&fold(journals)), [(NAME.to_owned(), None, run(4))]);
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_not_believed() {
+    for ending in [None, Some(Ending::Failed)] {
+        let ledger = fold(vec![(1, applied(1, "1", None, DONE)), (2, removed(1, "1", ending))]);
+        assert_eq!(known(&ledger), [(NAME.to_owned(), Some(object("as applied")), run(2))]);
+    }
+}
+
+#[test]
+fn objects_of_pruned_runs_are_still_known() {
+    let journals = vec![(1, applied(1, "1", None, DONE)), (2, changed(1, "a", None, 1, DONE)), (3, changed(1, "a", Some(1), 2, DONE))];
+    let (_, kept) = crate::ledger::prune::split(&history(journals), 1);
+    assert_eq!(kept.journals.len(), 1);
+    let ledger = Ledger::fold(&kept);
+    assert_eq!(known(&ledger), [(NAME.to_owned(), Some(object("1")), run(1))]);
+    assert_eq!(undo(&ledger, 3), [], "only undoing it is not possible any more");
+    let mut later = kept;
+    later.journals.push((run(4), removed(1, "1", DONE)));
+    assert_eq!(undo(&Ledger::fold(&later), 4), [KubeUndo::Replace { object: object("1") }]);
+}
+
 #[test]
 fn a_rollback_of_objects_that_failed_is_done_again() {
     for ending in [None, Some(Ending::Failed)] {

@@ -2,6 +2,8 @@
 
 mod choice;
 mod compare;
+#[cfg(feature = "lab")]
+mod create;
 mod pack;
 mod prune;
 mod run;

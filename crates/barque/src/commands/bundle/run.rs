@@ -7,6 +7,8 @@ use crate::arguments::BundleCommand;
 /// Runs one of them.
 pub(crate) fn run(command: &BundleCommand) -> Result<u8> {
     match command {
+        #[cfg(feature = "lab")]
+        BundleCommand::Create(arguments) => super::create::run(arguments),
         BundleCommand::Verify(arguments) => super::verify::run(arguments),
         BundleCommand::Show(arguments) => super::show::run(arguments),
         BundleCommand::Diff(arguments) => super::compare::run(arguments),

@@ -116,7 +116,7 @@ fn file(entry: &FileEntry, context: &Context) -> Vec<Here> {
             .flat_map(|component| component_files(cluster, release, host, component, &RenderFacts::default()))
             .chain(host_files(cluster, host))
             .map(|file| file.path);
-        for path in files.chain(directories(host).into_iter().map(|(path, _, _)| path)).filter(|path| entry.matches(path)) {
+        for path in files.chain(directories(cluster, host).into_iter().map(|(path, _, _)| path)).filter(|path| entry.matches(path)) {
             match found.iter_mut().find(|known| known.value == path) {
                 Some(known) => known.hosts.push(host.name.to_string()),
                 None => found.push(Here {

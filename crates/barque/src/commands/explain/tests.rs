@@ -64,7 +64,7 @@ fn every_path_on_hosts_is_explained_with_its_mode_and_owner() {
     for context in examples() {
         let Context { cluster, release, .. } = &context;
         for host in &cluster.hosts {
-            let mut paths: Vec<(String, u32, String, FileKind)> = directories(host)
+            let mut paths: Vec<(String, u32, String, FileKind)> = directories(cluster, host)
                 .into_iter()
                 .map(|(path, mode, owner)| (path, mode, format!("{}:{}", owner.user, owner.group), FileKind::Directory))
                 .collect();

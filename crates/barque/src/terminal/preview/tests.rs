@@ -17,6 +17,7 @@ fn empty() -> Preview {
         drained: Vec::new(),
         snapshot: None,
         objects: Vec::new(),
+        removed_objects: Vec::new(),
         nodes: Vec::new(),
         held: Vec::new(),
         held_objects: Vec::new(),
@@ -161,6 +162,7 @@ fn every_kind_of_change() {
         changes: 13,
         turns: vec![Turn { turn: 1, host: "lb1".parse().unwrap(), units: one.units.clone() }],
         hosts: vec![one],
+        removed_objects: vec!["PodDisruptionBudget kube-system/metrics-server".into()],
         objects: vec![
             ObjectPreview { name: "ConfigMap kube-system/coredns".into(), content: Some(edit()) },
             ObjectPreview { name: "Service kube-system/kube-dns".into(), content: None },
@@ -200,12 +202,13 @@ fn every_kind_of_change() {
         -A=1
         +A=2
       object Service kube-system/kube-dns (fields that barque no longer sets)
+      remove object PodDisruptionBudget kube-system/metrics-server
       node n1: label a=1 (was 0), taint k:NoSchedule
 
     order of units
       1. lb1: start haproxy.service
 
-    1 host: 4 files, 3 programs, 1 package, 1 image, 1 setting, 2 removals, 1 start, 2 objects, 1 node label, 120 MB to send; 2 checks in between; nothing is changed until `barque up`
+    1 host: 4 files, 3 programs, 1 package, 1 image, 1 setting, 2 removals, 1 start, 2 objects, 1 object removal, 1 node label, 120 MB to send; 2 checks in between; nothing is changed until `barque up`
     ");
 }
 

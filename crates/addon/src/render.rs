@@ -1,0 +1,75 @@
+//! From an add-on and its settings to cluster objects.
+
+use barque_model::{Cluster, Host, Role, TaintEffect};
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Value, json};
+
+use crate::addon::Objects;
+use crate::{Addon, AddonError, object, yaml};
+
+/// What an add-on comes to in a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The objects in the order in which they are applied; their keys are sorted.
+    pub objects: Vec<Value>,
+}
+
+impl Addon {
+    /// Renders its objects for `cluster`. `settings` must be whole: what [`crate::SettingsSchema::resolve`] answers.
+    pub fn render(&self, cluster: &Cluster, settings: &Value) -> Result<Rendered, AddonError> {
+        let templates = match &self.objects {
+            Objects::BuiltIn => return Ok(Rendered { objects: Vec::new() }),
+            Objects::Plain(objects) => return Ok(Rendered { objects: objects.clone() }),
+            Objects::Templates(templates) => templates,
+        };
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        let values = self.values(cluster, settings);
+        let mut objects = Vec::new();
+        for (file, template) in templates.iter().filter(|(file, _)| has_objects(file)) {
+            let wrong = |message: String| AddonError::Objects { file: format!("objects/{file}"), message };
+            // Named as plain text: nothing is escaped for HTML.
+            let text = environment.render_named_str("objects.txt", template, &values).map_err(|error| wrong(in_words(&error)))?;
+            for document in yaml::documents(&text).map_err(wrong)? {
+                object::check(&document).map_err(wrong)?;
+                objects.push(document);
+            }
+        }
+        if objects.is_empty() {
+            return Err(AddonError::Nothing);
+        }
+        Ok(Rendered { objects: object::finish(&self.name, objects)? })
+    }
+
+    /// What templates know.
+    fn values(&self, cluster: &Cluster, settings: &Value) -> Value {
+        let images: serde_json::Map<String, Value> = self.images.iter().map(|image| (image.name.clone(), json!(image.reference))).collect();
+        // Those that take a pod which tolerates the control plane's own taint.
+        let takes_pods = |host: &&Host| host.is_node() && host.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule);
+        json!({
+            "settings": settings,
+            "images": images,
+            "addon": {"name": self.name.as_str(), "version": self.version, "namespace": self.namespace},
+            "cluster": {
+                "name": cluster.name.as_str(),
+                "kubernetes": cluster.kubernetes.to_string(),
+                "nodes": cluster.hosts.iter().filter(takes_pods).count(),
+                "masters": cluster.with_role(Role::Master).count(),
+                "dnsDomain": cluster.network.dns_domain,
+                "dnsAddress": cluster.network.dns_service_address().to_string(),
+            },
+        })
+    }
+}
+
+fn has_objects(file: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "yaml" | "yml"))
+}
+
+/// A template's fault with its line; the library names the template, which the caller does better.
+fn in_words(error: &minijinja::Error) -> String {
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    error.line().map_or_else(|| detail.clone(), |line| format!("line {line}: {detail}"))
+}

@@ -1,0 +1,14 @@
+//! Add-ons: read, rendered for the cluster, compared with what barque applied before.
+
+mod applied;
+mod health;
+mod listing;
+mod load;
+mod wanted;
+
+pub(crate) use applied::{ledger, present};
+pub use health::{AddonDiff, AddonHealth, AddonHealthReport, CheckHealth, addon_diff, addon_health};
+pub use listing::{AddonDetail, AddonRow, AddonSetting, addon_detail, addon_rows};
+pub(crate) use load::library;
+pub use wanted::addon_images;
+pub(crate) use wanted::{images, wanted};

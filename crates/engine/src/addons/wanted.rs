@@ -1,0 +1,118 @@
+//! What the add-ons of a cluster come to.
+
+use std::collections::BTreeMap;
+
+use barque_addon::{Check, Library};
+use barque_model::{AddonName, Cluster};
+use barque_plan::{AddonWanted, ClusterGate};
+use barque_render::ImageNeed;
+use serde_json::Value;
+
+use crate::prepare::named;
+use crate::{Context, EngineError};
+
+/// The add-ons that are on, rendered, in the order in which they are applied. `dns` is not among them: barque renders it by itself.
+pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError> {
+    let mut found: Vec<AddonWanted> = Vec::new();
+    let mut owners: BTreeMap<String, AddonName> = BTreeMap::new();
+    for chosen in &context.cluster.addons {
+        let Some(addon) = context.addons.find(chosen).filter(|addon| !addon.is_built_in()) else { continue };
+        let failed = |source| EngineError::Addon { name: addon.name.clone(), source };
+        let rendered = addon.render(&context.cluster, &chosen.settings).map_err(failed)?;
+        let checks = addon.checks.iter().map(|check| gate(check, &rendered.objects)).collect();
+        let objects = named(&rendered.objects);
+        for object in &objects {
+            if let Some(other) = owners.insert(object.name.clone(), addon.name.clone()) {
+                return Err(EngineError::AddonsShare { object: object.name.clone(), addons: [other, addon.name.clone()] });
+            }
+        }
+        let images = addon.images.iter().filter(|image| image.artifact.is_some()).map(|image| image.reference.clone()).collect();
+        found.push(AddonWanted { name: addon.name.clone(), needs: addon.needs.clone(), objects, images, checks });
+    }
+    Ok(found)
+}
+
+/// Images that the add-ons of the context's cluster file need.
+pub fn addon_images(context: &Context) -> Vec<ImageNeed> {
+    images(&context.addons, &context.cluster)
+}
+
+/// Images of the add-ons that are on and that come with the bundle.
+pub(crate) fn images(library: &Library, cluster: &Cluster) -> Vec<ImageNeed> {
+    let mut found: Vec<ImageNeed> = Vec::new();
+    for addon in cluster.addons.iter().filter_map(|chosen| library.find(chosen)) {
+        for image in &addon.images {
+            let Some(artifact) = &image.artifact else { continue };
+            let need = ImageNeed {
+                reference: image.reference.clone(),
+                artifact: artifact.clone(),
+                version: image.version.clone(),
+                needed_by: format!("add-on {}", addon.name),
+            };
+            found.push(need);
+        }
+    }
+    found
+}
+
+/// A check as something that is asked of the API. How many nodes a Deployment is to be on follows from its object.
+fn gate(check: &Check, objects: &[Value]) -> ClusterGate {
+    match check {
+        Check::DeploymentReady { namespace, name } => {
+            let (namespace, name) = (namespace.clone(), name.clone());
+            let is_it = |object: &&Value| {
+                object["kind"] == "Deployment"
+                    && object["metadata"]["name"] == name.as_str()
+                    && object["metadata"]["namespace"] == namespace.as_str()
+            };
+            let nodes = objects.iter().find(is_it).map_or(1, spread);
+            ClusterGate::DeploymentReady { namespace, name, nodes }
+        }
+        Check::DaemonSetReady { namespace, name } => ClusterGate::DaemonSetReady { namespace: namespace.clone(), name: name.clone() },
+        Check::ApiServiceAvailable { name } => ClusterGate::ApiServiceAvailable { name: name.clone() },
+        Check::Answers { path, items } => ClusterGate::Answers { path: path.clone(), items: *items },
+    }
+}
+
+/// Nodes that a Deployment's pods must be on: as many as there are pods where they keep apart from each other.
+fn spread(deployment: &Value) -> u32 {
+    let apart = &deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let replicas = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
+    if apart.is_array() { u32::try_from(replicas).unwrap_or(1) } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let text = format!("{}  addons:\n    - name: metrics-server\n", include_str!("../../../../examples/ha.yaml"));
+        let versions = [barque_model::Version::new(1, 37, 2)];
+        barque_spec::parse(&text, "ha.yaml", &barque_spec::Known { kubernetes: &versions }).unwrap().cluster
+    }
+
+    #[test]
+    fn checks_ask_what_the_objects_say() {
+        let (cluster, library) = (cluster(), Library::embedded());
+        let chosen = cluster.addons.iter().find(|addon| addon.name.as_str() == "metrics-server").unwrap();
+        let addon = library.find(chosen).unwrap();
+        let objects = addon.render(&cluster, &chosen.settings).unwrap().objects;
+        let gates: Vec<ClusterGate> = addon.checks.iter().map(|check| gate(check, &objects)).collect();
+        assert_eq!(
+            gates,
+            [
+                ClusterGate::DeploymentReady { namespace: "kube-system".into(), name: "metrics-server".into(), nodes: 2 },
+                ClusterGate::ApiServiceAvailable { name: "v1beta1.metrics.k8s.io".into() },
+                ClusterGate::Answers { path: "/apis/metrics.k8s.io/v1beta1/nodes".into(), items: 1 },
+            ]
+        );
+    }
+
+    #[test]
+    fn images_come_from_the_bundle() {
+        let needs = images(&Library::embedded(), &cluster());
+        let lines: Vec<String> = needs.iter().map(|need| format!("{} {} {}", need.reference, need.version, need.needed_by)).collect();
+        assert_eq!(lines, ["registry.k8s.io/metrics-server/metrics-server:v0.9.0 0.9.0 add-on metrics-server"]);
+    }
+}
