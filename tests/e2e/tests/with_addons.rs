@@ -53,7 +53,10 @@ fn objects(kubectl: &Kubectl, label: &str) -> Result<BTreeMap<String, String>> {
     if !label.is_empty() {
         arguments.extend(["-l", label]);
     }
-    let found = kubectl.json(&arguments)?;
+    arguments.extend(["-o", "json"]);
+    let text = kubectl.get(&arguments)?;
+    // Of nothing there is no list.
+    let found: serde_json::Value = if text.trim().is_empty() { serde_json::Value::Null } else { serde_json::from_str(&text)? };
     let mut named = BTreeMap::new();
     for object in found["items"].as_array().into_iter().flatten() {
         let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
