@@ -40,7 +40,7 @@ spec:
 
 #[test]
 fn pulls_go_through_the_mirrors_and_nobody_sees_the_password() -> Result<()> {
-    let scenario = Scenario::new("mirrors", TOPOLOGY)?;
+    let scenario = Scenario::new("pull", TOPOLOGY)?;
     scenario.step("two registries with TLS and a password, one image in both");
     let registries = Registries::start(&scenario)?;
     registries.push("r1")?;
