@@ -85,7 +85,7 @@ fn pulls_go_through_the_mirrors_and_nobody_sees_the_password() -> Result<()> {
 
     scenario.step("a wrong password is found by the test pull");
     registries.password("wrong-word")?;
-    scenario.up(&[])?.code(1)?.says(&["cannot be pulled", HOST, "401"])?;
+    scenario.up(&[])?.code(1)?.says(&["cannot be pulled", HOST, "authorization failed"])?;
     registries.password(PASSWORD)?;
     scenario.up(&[])?.ok()?;
 
