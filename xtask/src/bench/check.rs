@@ -113,7 +113,7 @@ impl Namespace {
         let _not_there = run::command("ip", &["netns", "delete", NAMESPACE]).stderr(Stdio::null()).status();
         end_well(&mut run::command("ip", &["netns", "add", NAMESPACE]))?;
         let namespace = Self;
-        let mut lines = "link set lo up\nlink add many type dummy\nlink set many up\n".to_owned();
+        let mut lines = "link set lo up\nlink add many type bridge\nlink set many up\n".to_owned();
         for address in addresses {
             let _ = writeln!(lines, "address add {address}/16 dev many");
         }
