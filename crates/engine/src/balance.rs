@@ -13,21 +13,14 @@ use crate::run_step::{INTERVAL, Runner};
 /// How long a drained master keeps what is in progress: calls end within it, watches are ended by the API server itself.
 const IN_PROGRESS: Duration = Duration::from_secs(2);
 
+/// How long another API server may take to answer: one that was restarted a moment ago, as balancers see it.
+const ANOTHER: Duration = Duration::from_secs(30);
+
 /// Takes `master` out of balance on every balancer and lets calls in progress end.
 pub(crate) async fn drain(runner: &Runner, master: &HostName, balancers: &[HostName]) -> Result<StepOutcome, Failure> {
-    let mut others = Vec::new();
+    another_answers(runner, master, balancers).await?;
     for balancer in balancers {
-        let servers = runner.agent(balancer)?.haproxy(HaproxyCommand::Drain { server: master.to_string() }).await?;
-        let up = servers.iter().filter(|server| server.up && server.name != master.as_str()).count();
-        others.push((balancer, up));
-    }
-    // Nobody would answer: the restart would be an outage, and the plan's gates say why the others are away.
-    if let Some((balancer, _)) = others.iter().find(|(_, up)| *up == 0) {
-        for balancer in balancers {
-            let _best_effort = runner.agent(balancer)?.haproxy(HaproxyCommand::Ready { server: master.to_string() }).await;
-        }
-        let message = format!("{master} stays in balance: {balancer} sees no other API server that answers");
-        return Err(Failure::new(message).with_hint("see `barque status` for the other masters, then run it again"));
+        runner.agent(balancer)?.haproxy(HaproxyCommand::Drain { server: master.to_string() }).await?;
     }
     let deadline = Instant::now() + IN_PROGRESS;
     while Instant::now() < deadline {
@@ -42,6 +35,27 @@ pub(crate) async fn drain(runner: &Runner, master: &HostName, balancers: &[HostN
         tokio::time::sleep(INTERVAL).await;
     }
     Ok(StepOutcome::Holds)
+}
+
+/// Waits until every balancer sees another API server than that of `master` answer. Without one nobody would: the restart would be an outage.
+async fn another_answers(runner: &Runner, master: &HostName, balancers: &[HostName]) -> Result<(), Failure> {
+    let deadline = Instant::now() + ANOTHER;
+    loop {
+        let mut alone = None;
+        for balancer in balancers {
+            let servers = runner.agent(balancer)?.haproxy(HaproxyCommand::Servers).await?;
+            if !servers.iter().any(|server| server.up && !server.drained && server.name != master.as_str()) {
+                alone = Some(balancer);
+                break;
+            }
+        }
+        let Some(balancer) = alone else { return Ok(()) };
+        if Instant::now() >= deadline {
+            let message = format!("{master} stays in balance: {balancer} sees no other API server that answers");
+            return Err(Failure::new(message).with_hint("see `barque status` for the other masters, then run it again"));
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
 }
 
 /// Puts `masters` back into balance and waits until every balancer sees each of them answer.

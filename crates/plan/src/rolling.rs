@@ -15,12 +15,10 @@ const NODES_AT_ONCE: usize = 5;
 pub(crate) const CONTROL: [Component; 4] =
     [Component::Etcd, Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
-/// The balancers that run before the plan begins.
-fn balancers(inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> Vec<HostName> {
-    let id = ResourceId(format!("unit {}", Component::Haproxy.unit()));
-    let starts =
-        |host: &Host| changes.get(&host.name).and_then(|changed| changed.get(&id)).is_some_and(|found| found.change == Change::Start);
-    inputs.cluster.with_role(Role::LoadBalancer).filter(|host| !starts(host)).map(|host| host.name.clone()).collect()
+/// Whether `component` runs on a host that has it, before the plan begins.
+fn runs(changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>, host: &HostName, component: Component) -> bool {
+    let id = ResourceId(format!("unit {}", component.unit()));
+    changes.get(host).is_none_or(|changed| changed.get(&id).is_none_or(|found| found.change != Change::Start))
 }
 
 /// The order of restarts.
@@ -33,6 +31,8 @@ pub(crate) struct Rolling {
     components: BTreeMap<HostName, BTreeSet<Component>>,
     /// Masters that leave the balance while they restart.
     drained: BTreeSet<HostName>,
+    /// Masters whose API servers start, which those that leave the balance wait for.
+    starting: BTreeSet<HostName>,
     /// The host whose etcd is copied before the control plane changes.
     snapshot: Option<HostName>,
 }
@@ -44,6 +44,7 @@ impl Rolling {
             chained: BTreeMap::new(),
             components: BTreeMap::new(),
             drained: BTreeSet::new(),
+            starting: BTreeSet::new(),
             snapshot: None,
         };
         for host in &inputs.cluster.hosts {
@@ -86,13 +87,26 @@ impl Rolling {
     }
 
     /// Masters that restart what answers the API, where balancers run already and another master can answer meanwhile.
-    fn to_drain(&self, inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> BTreeSet<HostName> {
-        let masters: Vec<&Host> = inputs.cluster.with_role(Role::Master).collect();
-        if masters.len() < 2 || balancers(inputs, changes).is_empty() {
+    ///
+    /// One whose API server does not run serves nobody. Where the others' API servers do not run either, as after a first deployment that was
+    /// cut off, they are started first and waited for, unless etcd restarts: they wait for that themselves.
+    fn to_drain(&mut self, inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> BTreeSet<HostName> {
+        let masters: Vec<&HostName> = inputs.cluster.with_role(Role::Master).map(|host| &host.name).collect();
+        let balanced = inputs.cluster.with_role(Role::LoadBalancer).any(|host| runs(changes, &host.name, Component::Haproxy));
+        if masters.len() < 2 || !balanced {
             return BTreeSet::new();
         }
-        let answers = |host: &&&Host| self.restarts(&host.name, Component::Etcd) || self.restarts(&host.name, Component::KubeApiserver);
-        masters.iter().filter(answers).map(|host| host.name.clone()).collect()
+        let (running, starting): (Vec<&HostName>, Vec<&HostName>) =
+            masters.iter().partition(|host| runs(changes, host, Component::KubeApiserver));
+        let etcd_restarts = self.components.values().flatten().any(|component| *component == Component::Etcd);
+        if running.len() < 2 && etcd_restarts {
+            return BTreeSet::new();
+        }
+        if running.len() < 2 {
+            self.starting = starting.into_iter().cloned().collect();
+        }
+        let answers = |host: &&&HostName| self.restarts(host, Component::Etcd) || self.restarts(host, Component::KubeApiserver);
+        running.iter().filter(answers).map(|host| (*host).clone()).collect()
     }
 
     /// A host with a running etcd, when the control plane is about to change.
@@ -116,11 +130,12 @@ impl Rolling {
         self.drained.contains(host)
     }
 
-    /// What must be done before `host` leaves the balance: its predecessors' turns, and the writing of its own files.
+    /// What must be done before `host` leaves the balance: its predecessors' turns, the writing of its own files, and that another can answer.
     pub(crate) fn before_drain(&self, host: &HostName) -> Vec<Key> {
         let files = self.chained.get(host).into_iter().flatten().filter(|id| !id.0.starts_with("unit "));
         let mut before: Vec<Key> = files.map(|id| Key::resource(host, id)).collect();
         before.extend(self.waits.get(host).into_iter().flatten().cloned());
+        before.extend(self.starting.iter().map(|other| Key::host_gate(other, "api")));
         before
     }
 

@@ -197,6 +197,7 @@ fn table(seven: &Measured, by_ssh: Duration, many: &Measured, many_by_ssh: Durat
          | `ssh HOST true` to the same at once | {} |  |\n\
          | `check` / `ssh` | {} |  |\n\
          | `check`, {MANY} addresses of this machine | {} | < 15 s |\n\
+         | … its own processor time on the operator's side | {} |  |\n\
          | … peak memory (RSS) | {} |  |\n\
          | `ssh HOST true` to the same at once | {} |  |\n\
          | `check` / `ssh` | {} |  |\n",
@@ -205,6 +206,7 @@ fn table(seven: &Measured, by_ssh: Duration, many: &Measured, many_by_ssh: Durat
         seconds(by_ssh),
         ratio(seven.wall, by_ssh),
         seconds(many.wall),
+        seconds(many.processor),
         dist::megabytes(many.peak),
         seconds(many_by_ssh),
         ratio(many.wall, many_by_ssh),
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn each_is_set_beside_ssh() {
-        let measured = |seconds| Measured { wall: Duration::from_secs(seconds), peak: 50_000_000 };
+        let measured = |seconds| Measured { wall: Duration::from_secs(seconds), peak: 50_000_000, processor: Duration::from_secs(3) };
         let text = table(&measured(5), Duration::from_secs(2), &measured(12), Duration::from_secs(6));
         for line in ["| `check` / `ssh` | 2.5 |  |", "| `check` / `ssh` | 2.0 |  |", "| … peak memory (RSS) | 50.0 MB |  |"] {
             assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");

@@ -108,6 +108,35 @@ fn a_master_leaves_the_balance_before_it_restarts_and_etcd_is_copied_first() {
 }
 
 #[test]
+fn only_a_master_that_serves_leaves_the_balance() {
+    let before = World::new(SEVEN, None);
+    let steps = |setting: &str, stopped: &[&str]| {
+        let after = before.changed(&format!("{SEVEN}\n  extraArgs:\n    {setting}\n"));
+        let mut observed = before.applied();
+        for host in stopped {
+            let seen = &mut observed.get_mut(&named(host)).unwrap().resources;
+            seen.insert(ResourceId("unit kube-apiserver.service".into()), Observed::Absent);
+        }
+        let plan = after.plan(&observed, &after.facts());
+        let drains = |host: &str| plan.steps.iter().position(|step| step.title == format!("take {host} out of balance"));
+        let drained: Vec<&str> = ["m1", "m2", "m3"].into_iter().filter(|host| drains(host).is_some()).collect();
+        // Whether the first of them waits until the API servers that start are ready.
+        let ready = |host: &str| {
+            plan.steps.iter().position(|step| step.title == "the API server is ready" && step.host == Some(named(host))).unwrap()
+        };
+        let patient = drained.first().is_some_and(|host| stopped.iter().all(|other| waits(&plan, drains(host).unwrap(), ready(other))));
+        (drained, patient)
+    };
+    let (etcd, api) = ("etcd: {snapshot-count: \"20000\"}", "kubeApiserver: {event-ttl: 2h0m0s}");
+    // None serves, as when a first deployment was cut off and a host's units came up by themselves: there is nothing to leave.
+    assert_eq!(steps(etcd, &["m1", "m2", "m3"]).0, Vec::<&str>::new());
+    assert_eq!(steps(etcd, &["m2", "m3"]).0, Vec::<&str>::new(), "the others' API servers wait for etcd, so it waits for none");
+    assert_eq!(steps(etcd, &["m3"]).0, ["m1", "m2"]);
+    assert_eq!(steps(api, &["m2", "m3"]), (vec!["m1"], true), "others answer first");
+    assert_eq!(steps(api, &["m3"]).0, ["m1", "m2"]);
+}
+
+#[test]
 fn etcd_does_not_start_without_a_quorum_of_hosts() {
     let world = World::new(SEVEN, None);
     let plan = world.plan(&world.fresh(), &ClusterFacts::default());

@@ -3,6 +3,7 @@
 #![cfg(feature = "e2e")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod packets;
 mod reach;
 mod rules;
 mod switch;

@@ -7,12 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use barque_e2e::{Kubectl, Scenario};
 
-use crate::{ALL, address, blocked, nft, workload};
+use crate::{ALL, address, blocked, nft, packets, workload};
 
 /// Somebody else's table, which stays as it is.
 const FOREIGN: &str = "table inet theirs { chain input { type filter hook input priority 20; policy accept; udp dport 9 counter drop; }; }";
-/// Rules of which no packet of the scenario has need: their loss is not seen here.
-const UNSEEN: [&str; 5] = ["dhcp", "dhcp6", "icmp6", "published", "pods-closed"];
 
 pub(crate) fn the_cluster_works_behind_them(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     scenario.step("rules are applied, and everything works");
@@ -36,6 +34,9 @@ pub(crate) fn the_cluster_works_behind_them(scenario: &Scenario, kubectl: &Kubec
     ensure!(nft(scenario, "m1", &["list", "table", "inet", "theirs"])?.ok()?.stdout == foreign, "somebody else's table was touched");
     scenario.step("what is not in the matrix is dropped");
     ensure!(!opens(&format!("{}:2379", address(scenario, "m1")?))?, "etcd of m1 is open to the whole world");
+    for pod in workload::pods(kubectl)? {
+        ensure!(!packets::opens_pod(scenario, "lb1", &pod.node, &pod.address)?, "a pod of {} is open to hosts that are no nodes", pod.node);
+    }
     Ok(())
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn each_is_needed(scenario: &Scenario, kubectl: &Kubectl) -> Result<(
     for host in ["lb1", "m1", "n1"] {
         for ((comment, chain), rules) in rules(scenario, host)? {
             // m1 has pods of the cluster's own only; n1 shows what its rules for pods are for.
-            if UNSEEN.contains(&comment.as_str()) || (host == "m1" && chain == "forward") {
+            if host == "m1" && chain == "forward" {
                 continue;
             }
             scenario.step(&format!("{host} without its rule `{comment}` in {chain}"));
@@ -104,28 +105,47 @@ pub(crate) fn each_is_needed(scenario: &Scenario, kubectl: &Kubectl) -> Result<(
         "vrrp",
         "node-ports-tcp",
         "node-ports-udp",
+        "published",
         "pods",
         "pods-out",
+        "pods-closed",
         "established",
         "loopback",
+        "icmp",
+        "icmp6",
+        "dhcp",
+        "dhcp6",
     ] {
         ensure!(tried.contains(wanted), "no host has a rule `{wanted}`: {tried:?}");
     }
     scenario.step("all rules are back, and everything works");
+    for (host, other) in [("lb1", "lb2"), ("m1", "lb1"), ("n1", "lb1")] {
+        ensure!(packets::pings6(scenario, other, host)?, "{host} does not answer {other} over IPv6");
+        ensure!(packets::dhcp(scenario, other, host)?, "a DHCP server's answer does not come to {host}");
+        ensure!(packets::dhcp6(scenario, other, host)?, "a DHCPv6 server's answer does not come to {host}");
+    }
     workload::works(scenario, kubectl)
 }
 
 /// Whether the flow that a rule is for does not get through any more, seen from a host that needs it.
 fn is_broken(scenario: &Scenario, kubectl: &Kubectl, host: &str, comment: &str, chain: &str) -> Result<bool> {
+    let other = if host == "lb1" { "lb2" } else { "lb1" };
     let place = |port: u16| -> Result<String> { Ok(format!("{}:{port}", address(scenario, host)?)) };
     match (comment, chain) {
         ("ssh", _) => Ok(!opens(&place(22)?)?),
         ("icmp", _) => Ok(!pings(&address(scenario, host)?)?),
         ("loopback", _) => Ok(!reaches_itself(scenario, host)?),
         // The answers to what the host itself begins.
-        ("established", "input") => {
-            let other = if host == "lb1" { "lb2" } else { "lb1" };
-            Ok(!connects(scenario, host, &address(scenario, other)?, 22)?)
+        ("established", "input") => Ok(!connects(scenario, host, &address(scenario, other)?, 22)?),
+        ("icmp6", _) => Ok(!packets::pings6(scenario, other, host)?),
+        ("dhcp", _) => Ok(!packets::dhcp(scenario, other, host)?),
+        ("dhcp6", _) => Ok(!packets::dhcp6(scenario, other, host)?),
+        ("published", "forward") => Ok(workload::node_port(&place(30080)?).is_err()),
+        // What a rule closes is open without it.
+        ("pods-closed", _) => {
+            let pods = workload::pods(kubectl)?;
+            let pod = pods.iter().find(|pod| pod.node == host).with_context(|| format!("no pod on {host}"))?;
+            packets::opens_pod(scenario, "lb1", host, &pod.address)
         }
         ("established" | "pods-out", "forward") => {
             let pods = workload::pods(kubectl)?;
@@ -143,7 +163,8 @@ fn is_broken(scenario: &Scenario, kubectl: &Kubectl, host: &str, comment: &str, 
             let blocked = blocked(&finished)?;
             let named = flows(&finished.stdout)?;
             ensure!(blocked.iter().all(|line| line.contains(&format!(" -> {host} "))), "{comment}: {blocked:#?}");
-            Ok(named.contains(comment))
+            // The jump to the rules for ports that hosts publish.
+            Ok(named.contains(if comment == "published" { "node-ports-tcp" } else { comment }))
         }
     }
 }
