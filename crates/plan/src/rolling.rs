@@ -50,7 +50,7 @@ impl Rolling {
         for host in &inputs.cluster.hosts {
             rolling.collect(inputs, host, &changes[&host.name]);
         }
-        rolling.drained = rolling.to_drain(inputs, changes);
+        rolling.drained = rolling.choose_drained(inputs, changes);
         rolling.snapshot = rolling.to_copy(inputs);
         let serves = |host: &&Host| [Role::Etcd, Role::LoadBalancer, Role::Master].iter().any(|role| host.has(*role));
         let restarting = |host: &&Host| rolling.components.contains_key(&host.name);
@@ -90,7 +90,11 @@ impl Rolling {
     ///
     /// One whose API server does not run serves nobody. Where the others' API servers do not run either, as after a first deployment that was
     /// cut off, they are started first and waited for, unless etcd restarts: they wait for that themselves.
-    fn to_drain(&mut self, inputs: &PlanInputs<'_>, changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>) -> BTreeSet<HostName> {
+    fn choose_drained(
+        &mut self,
+        inputs: &PlanInputs<'_>,
+        changes: &BTreeMap<&HostName, BTreeMap<ResourceId, Difference>>,
+    ) -> BTreeSet<HostName> {
         let masters: Vec<&HostName> = inputs.cluster.with_role(Role::Master).map(|host| &host.name).collect();
         let balanced = inputs.cluster.with_role(Role::LoadBalancer).any(|host| runs(changes, &host.name, Component::Haproxy));
         if masters.len() < 2 || !balanced {
