@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: how long a cluster takes, beside the least that it could take on the same machine; what planning and going on after
 //! a crash cost.
 
+mod addons;
+mod bundle;
 mod check;
 mod cluster;
 mod floor;
@@ -95,23 +97,32 @@ fn fresh(folder: &Path) -> Result<PathBuf> {
 
 /// Measures a deployment that is killed half-way and gone on with, and prints the table.
 pub(crate) fn resume(build: bool) -> Result<()> {
-    let interrupt = Interrupt::listen()?;
-    let place = Place::prepare(build)?;
-    let machine = machine::describe()?;
-    let version = run::output(&mut barque(&["--version"]))?.trim().to_owned();
-    let table = resume::measure(&place, &interrupt)?;
-    print!("Machine: {machine}.\n\n{version}, 7 hosts, two labs, one after the other.\n\n{table}");
-    Ok(())
+    with_machine(build, "7 hosts, two labs, one after the other", resume::measure)
 }
 
 /// Measures looking at hosts and prints the table.
 pub(crate) fn check(build: bool) -> Result<()> {
+    with_machine(build, "7 hosts, and 200 addresses", check::measure)
+}
+
+/// Measures what add-ons cost and prints the tables.
+pub(crate) fn addons(build: bool) -> Result<()> {
+    with_machine(build, "7 hosts, one lab", addons::measure)
+}
+
+/// Measures making and verifying bundles and prints the table.
+pub(crate) fn bundle(build: bool) -> Result<()> {
+    with_machine(build, "no hosts", bundle::measure)
+}
+
+/// Prints the machine, the version and the tables of `measure`.
+fn with_machine(build: bool, scene: &str, measure: impl FnOnce(&Place, &Interrupt) -> Result<String>) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let place = Place::prepare(build)?;
     let machine = machine::describe()?;
     let version = run::output(&mut barque(&["--version"]))?.trim().to_owned();
-    let table = check::measure(&place, &interrupt)?;
-    print!("Machine: {machine}.\n\n{version}.\n\n{table}");
+    let table = measure(&place, &interrupt)?;
+    print!("Machine: {machine}.\n\n{version}, {scene}.\n\n{table}");
     Ok(())
 }
 

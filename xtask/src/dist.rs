@@ -13,10 +13,10 @@ use crate::run::{self, root};
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Every host gets a copy, so every megabyte counts as many times as there are hosts.
-const SIZE_BUDGET: u64 = 34_000_000;
+const SIZE_BUDGET: u64 = 36_000_000;
 
 /// Crates compiled into the binary, ours included. Raising it is a decision to be explained in the commit.
-const CRATE_BUDGET: usize = 450;
+const CRATE_BUDGET: usize = 470;
 
 /// `barque --version` within this; printed, not enforced: a busy machine is no fault of the code.
 const START_TARGET: Duration = Duration::from_millis(10);

@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use crate::nextest::{self, Skips, Summary};
 use crate::run::{self, root};
-use crate::{dist, metadata, suites, unpack};
+use crate::{dist, elasticsearch, metadata, suites, unpack};
 
 /// Programs that tests start themselves.
-const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl", "registry"];
+const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl", "promtool", "registry", "versitygw"];
 
 /// The image that tests run in pods.
 const TOOLBOX: &str = "barque.test/toolbox";
@@ -17,7 +17,7 @@ const TOOLBOX: &str = "barque.test/toolbox";
 /// The distribution's package of those hosts that disturb a cluster's balancers.
 const ROUTER: &str = "keepalived";
 
-/// Obtains the artifacts, then runs the tests, one at a time.
+/// Obtains the artifacts, then runs the tests, two at a time (`.config/nextest.toml`).
 pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
     let environment = environment(build)?;
     let mut command = suites::end_to_end(&metadata::read()?, "e2e")?;
@@ -26,7 +26,7 @@ pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
 }
 
 /// What the scenarios find in their environment. Builds barque if asked to, obtains the artifacts, and unpacks what tests start themselves.
-pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 6]> {
+pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 7]> {
     if build {
         dist::run(dist::Profile::Quick)?;
     }
@@ -40,6 +40,7 @@ pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 6]> {
         ("BARQUE_BUNDLE", bundle.clone()),
         ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
         ("BARQUE_TEST_BINARIES", programs),
+        ("BARQUE_TEST_ELASTICSEARCH", elasticsearch::ensure()?),
         ("BARQUE_TEST_PACKAGES", unpack::packages(&folder.join("packages"), ROUTER)?),
         ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
     ])

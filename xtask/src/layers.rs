@@ -28,7 +28,9 @@ pub(crate) const PLACES: &[(&str, Place)] = &[
     ("barque-segment", Place::Layer(2)),
     ("barque-host", Place::Layer(3)),
     ("barque-store", Place::Layer(3)),
+    ("barque-oci", Place::Layer(3)),
     ("barque-agent", Place::Layer(4)),
+    ("barque-gateway", Place::Layer(4)),
     ("barque-engine", Place::Layer(5)),
     ("barque", Place::Layer(7)),
     // The lab tests the engine from outside, so it must not know it.
@@ -82,4 +84,5 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("serde-saphyr", "barque-spec"),
     ("rcgen", "barque-pki"),
     ("age", "barque-store"),
+    ("oci-client", "barque-oci"),
 ];

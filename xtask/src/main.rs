@@ -7,6 +7,7 @@ mod codegen;
 mod deps;
 mod dist;
 mod e2e;
+mod elasticsearch;
 mod elf;
 mod flags;
 mod layers;
@@ -117,6 +118,18 @@ enum Bench {
         #[arg(long)]
         no_build: bool,
     },
+    /// The demo's add-ons: `up` beside the floor with the same pods, and what each uses at rest
+    Addons {
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// A bundle made again when everything is at hand, and verified, beside sha256sum of the same bytes. Needs no hosts
+    Bundle {
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
     /// Planning alone, for 7 and for 500 recorded hosts: time and memory. Needs no hosts
     Plan,
     /// Plan for this many recorded hosts; `bench plan` starts it
@@ -140,6 +153,8 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Up { runs, no_build } } => bench::up(runs, !no_build),
         Task::Bench { what: Bench::Resume { no_build } } => bench::resume(!no_build),
         Task::Bench { what: Bench::Check { no_build } } => bench::check(!no_build),
+        Task::Bench { what: Bench::Addons { no_build } } => bench::addons(!no_build),
+        Task::Bench { what: Bench::Bundle { no_build } } => bench::bundle(!no_build),
         Task::Bench { what: Bench::Plan } => bench::plan(),
         #[cfg(feature = "recorded")]
         Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),

@@ -51,6 +51,14 @@ pub enum Check {
         /// Its name.
         name: String,
     },
+    /// Every pod of a StatefulSet is ready and of its latest template.
+    StatefulSetReady {
+        /// Its namespace; the add-on's own when left out.
+        #[serde(default)]
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// The API server reaches what serves an API group.
     ApiServiceAvailable {
         /// Its name, such as `v1beta1.metrics.k8s.io`.
@@ -131,7 +139,9 @@ impl Description {
             }
         }
         for check in &mut found.checks {
-            if let Check::DeploymentReady { namespace, .. } | Check::DaemonSetReady { namespace, .. } = check
+            if let Check::DeploymentReady { namespace, .. }
+            | Check::DaemonSetReady { namespace, .. }
+            | Check::StatefulSetReady { namespace, .. } = check
                 && namespace.is_empty()
             {
                 namespace.clone_from(&found.namespace);

@@ -30,8 +30,8 @@ pub enum AddonError {
         /// What is wrong.
         message: String,
     },
-    /// A kustomization, which something else must build.
-    #[error("it is a kustomization, which barque does not build")]
+    /// A kustomization, and nothing here that builds it.
+    #[error("it is a kustomization, and neither `kubectl` nor `kustomize` is installed here to build it")]
     Kustomization,
     /// Two objects are the same.
     #[error("`{0}` is in it twice")]
@@ -46,7 +46,7 @@ impl AddonError {
             Self::Description(_) | Self::Schema(_) => "see docs/addons.md for its fields".to_owned(),
             Self::OtherName { found, .. } => format!("write `name: {found}`, or change `name` in `addon.toml`"),
             Self::Objects { file, .. } => format!("correct `{file}`; a template is filled in with `settings`, `cluster`, `images` and `addon`"),
-            Self::Kustomization => "build it first: `kubectl kustomize FOLDER > FILE.yaml`, and name that file".to_owned(),
+            Self::Kustomization => "install one of them, or build it elsewhere (`kubectl kustomize FOLDER > FILE.yaml`) and name that file".to_owned(),
             Self::Twice(_) => "remove one of the two".to_owned(),
         }
     }

@@ -25,6 +25,7 @@ pub use error::{AddonError, OrderFault};
 pub use library::Library;
 pub use object::{name_of, owner_of};
 pub use order::in_order;
+pub use own::is_kustomization;
 pub use render::Rendered;
 pub use rights::rights;
 pub use schema::{Fault, FaultKind, Member, SettingsSchema};

@@ -11,10 +11,14 @@ use crate::{Addon, AddonError, AddonImage, Check, Files, SettingsSchema, Words, 
 /// Helm runs objects with this annotation at moments of its own; they are no part of what must be there.
 const HOOK: &str = "helm.sh/hook";
 
+/// Whether a file of this name makes its folder a kustomization.
+pub fn is_kustomization(name: &str) -> bool {
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
 /// Makes an add-on of every object in `files`.
 pub(crate) fn plain(name: &AddonName, files: &Files) -> Result<Addon, AddonError> {
-    let kustomization = |path: &&String| matches!(path.as_str(), "kustomization.yaml" | "kustomization.yml" | "Kustomization");
-    if files.keys().any(|path| kustomization(&path)) {
+    if files.keys().any(|path| is_kustomization(path)) {
         return Err(AddonError::Kustomization);
     }
     let mut objects = Vec::new();
@@ -66,6 +70,7 @@ fn check(object: &Value) -> Option<Check> {
     match object["kind"].as_str()? {
         "Deployment" => Some(Check::DeploymentReady { namespace, name }),
         "DaemonSet" => Some(Check::DaemonSetReady { namespace, name }),
+        "StatefulSet" => Some(Check::StatefulSetReady { namespace, name }),
         "APIService" if object["spec"]["service"].is_object() => Some(Check::ApiServiceAvailable { name }),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! From an add-on and its settings to cluster objects.
 
-use barque_model::{Cluster, Host, Role, TaintEffect};
+use barque_model::{Cluster, Digest, Host, Role, TaintEffect};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ impl Addon {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
+        environment.add_filter("digest", digest);
         let values = self.values(cluster, settings);
         let mut objects = Vec::new();
         for (file, template) in templates.iter().filter(|(file, _)| has_objects(file)) {
@@ -48,6 +49,9 @@ impl Addon {
         let images: serde_json::Map<String, Value> = self.images.iter().map(|image| (image.name.clone(), json!(image.reference))).collect();
         // Those that take a pod which tolerates the control plane's own taint.
         let takes_pods = |host: &&Host| host.is_node() && host.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule);
+        // Those that take any pod.
+        let takes_all = |host: &&Host| takes_pods(host) && (host.has(Role::Node) || !host.has(Role::Master));
+        let host = |host: &Host| json!({"name": host.name.as_str(), "address": host.address.to_string(), "roles": host.roles});
         json!({
             "settings": settings,
             "images": images,
@@ -56,12 +60,21 @@ impl Addon {
                 "name": cluster.name.as_str(),
                 "kubernetes": cluster.kubernetes.to_string(),
                 "nodes": cluster.hosts.iter().filter(takes_pods).count(),
+                "workers": cluster.hosts.iter().filter(takes_all).count(),
                 "masters": cluster.with_role(Role::Master).count(),
+                "hosts": cluster.hosts.iter().map(host).collect::<Vec<_>>(),
+                "balancers": cluster.with_role(Role::LoadBalancer).map(|host| host.address.to_string()).collect::<Vec<_>>(),
+                "vip": cluster.load_balancer.as_ref().map(|balancer| balancer.vip.to_string()),
                 "dnsDomain": cluster.network.dns_domain,
                 "dnsAddress": cluster.network.dns_service_address().to_string(),
             },
         })
     }
+}
+
+/// The beginning of a text's SHA-256: as an annotation of pods it changes them when their configuration changes.
+fn digest(text: &str) -> String {
+    Digest::of(text.as_bytes()).to_string()[..16].to_owned()
 }
 
 fn has_objects(file: &str) -> bool {

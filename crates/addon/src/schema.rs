@@ -1,14 +1,14 @@
 //! What an add-on's settings may be: a subset of JSON Schema, draft 2020-12.
 //!
-//! Known are `type`, `enum`, `minimum`, `maximum`, `pattern`, `default`, `properties`, `additionalProperties`, `required` and `items`, with `title`,
-//! `description` and `$schema` for people. Any other keyword makes the schema wrong, so that none is believed to hold that does not.
+//! Known are `type`, `enum`, `minimum`, `maximum`, `pattern`, `default`, `properties`, `minProperties`, `maxProperties`, `additionalProperties`,
+//! `required` and `items`, with `title`, `description` and `$schema` for people. Any other keyword makes the schema wrong, so that none is believed to hold that does not.
 
 use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::AddonError;
 
-const KEYWORDS: [&str; 13] = [
+const KEYWORDS: [&str; 15] = [
     "$schema",
     "title",
     "description",
@@ -19,6 +19,8 @@ const KEYWORDS: [&str; 13] = [
     "pattern",
     "default",
     "properties",
+    "minProperties",
+    "maxProperties",
     "additionalProperties",
     "required",
     "items",
@@ -116,6 +118,7 @@ fn check_schema(schema: &Value, path: &str) -> Result<(), String> {
             "minimum" | "maximum" => value.is_number(),
             "pattern" => value.as_str().is_some_and(|text| Regex::new(text).is_ok()),
             "properties" => value.is_object(),
+            "minProperties" | "maxProperties" => value.is_u64(),
             "additionalProperties" => value.is_boolean() || value.is_object(),
             _ => KEYWORDS.contains(&keyword.as_str()),
         };
@@ -142,7 +145,7 @@ fn fill(schema: &Value, value: &mut Value) {
             match field.get("default") {
                 Some(default) => drop(members.insert(name.clone(), default.clone())),
                 // A section of which every field has its default.
-                None if field["type"] == "object" => drop(members.insert(name.clone(), Value::Object(Map::new()))),
+                None if is_filled(field) => drop(members.insert(name.clone(), Value::Object(Map::new()))),
                 None => continue,
             }
         }
@@ -150,6 +153,11 @@ fn fill(schema: &Value, value: &mut Value) {
             fill(field, member);
         }
     }
+}
+
+/// Whether a section that is not given is there with its defaults: not when something in it must be given.
+fn is_filled(field: &Value) -> bool {
+    field["type"] == "object" && field["required"].as_array().is_none_or(Vec::is_empty) && field["minProperties"].as_u64().unwrap_or(0) == 0
 }
 
 fn judge(schema: &Value, value: &Value, path: &mut Vec<Member>, faults: &mut Vec<Fault>) {
@@ -224,6 +232,7 @@ fn judge_members(schema: &Value, members: &Map<String, Value>, path: &mut Vec<Me
         }
         path.pop();
     }
+    judge_count(schema, members, path, faults);
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !members.contains_key(name) {
             let meaning = schema["properties"][name]["description"].as_str().unwrap_or_default().trim_end_matches('.');
@@ -235,6 +244,28 @@ fn judge_members(schema: &Value, members: &Map<String, Value>, path: &mut Vec<Me
             });
         }
     }
+}
+
+/// How many members there may be; of one at least and at most it is told which there are to choose from.
+fn judge_count(schema: &Value, members: &Map<String, Value>, path: &[Member], faults: &mut Vec<Fault>) {
+    let bound = |keyword: &str| schema[keyword].as_u64().map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let (least, most) = (bound("minProperties").unwrap_or(0), bound("maxProperties").unwrap_or(usize::MAX));
+    if (least..=most).contains(&members.len()) {
+        return;
+    }
+    let known: Vec<String> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| format!("`{name}`")).collect();
+    let wanted = match (least, most) {
+        (1, 1) => "exactly one".to_owned(),
+        (_, usize::MAX) => format!("{least} or more"),
+        (0, _) => format!("{most} or fewer"),
+        _ => format!("{least} to {most}"),
+    };
+    faults.push(Fault {
+        path: path.to_vec(),
+        message: format!("{} has {} entries, not {wanted}", shown(path), members.len()),
+        hint: format!("give {wanted} of {}", known.join(", ")),
+        kind: FaultKind::Value,
+    });
 }
 
 fn is_of(value: &Value, wanted: &str) -> bool {

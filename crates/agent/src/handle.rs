@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::apply;
 use crate::ledger::{self, Ledger};
-use crate::message::{Answer, Reply, Request};
+use crate::message::{Answer, FetchRequest, Fetched, OfferRequest, Peer, Reply, Request};
+use crate::peers::{self, Offer};
 use crate::restore::restore;
 use crate::session::{Session, blocking};
-use crate::store::{self, Chunk};
+use crate::store::{self, Chunk, Form};
 use crate::{Applied, DiskUse, HostRuns, dead_man, etcd, haproxy, inspect, journal, kube_calls, kube_change, probe, reach, snapshot};
 
 /// Answers a request. `chunks` are those of a blob; `token` tells that nobody waits any more.
@@ -39,11 +40,13 @@ pub(crate) async fn handle(
         Request::Put { blob, compressed_size } => {
             let Some(chunks) = chunks else { return Err(Failure::new("a blob without chunks")) };
             let _unpruned = session.changing().await;
-            let context = context.clone();
-            blocking(move || store::receive(&context, blob, compressed_size, chunks)).await?.map_err(|failure| *failure)?;
+            let taking = context.clone();
+            let taken = blocking(move || store::take(&taking, blob, Form::Compressed(compressed_size), chunks)).await?;
+            taken.map_err(|error| store::failure(context, blob, error))?;
             session.note_received(blob.digest);
             Ok(Answer::Done)
         }
+        Request::Fetch(request) => fetch(session, request, token).await.map(Answer::Fetched),
         Request::Prune { keep } => prune(session, keep).await.map(Answer::Pruned),
         Request::Forget => {
             session.forget();
@@ -105,11 +108,13 @@ async fn look(session: &Session, request: Request) -> Reply {
         Request::Haproxy(command) => haproxy::command(context, command).await.map(Answer::Servers),
         Request::Snapshot { run } => snapshot::save(context, &run).await.map(Answer::Snapshot),
         Request::Reach(call) => reach::call(session, call).await.map(Answer::Reach),
+        Request::Offer(request) => offer(session, &request).await.map(Answer::Offered),
         Request::Apply(_)
         | Request::Restore(_)
         | Request::KubeChange(_)
         | Request::Sweep { .. }
         | Request::Put { .. }
+        | Request::Fetch(_)
         | Request::Prune { .. }
         | Request::Forget
         | Request::Arm(_)
@@ -123,6 +128,26 @@ async fn folded(session: &Session, answer: impl FnOnce(&Ledger, &HostContext) ->
     session.flush_journals().await?;
     let context = session.context.clone();
     blocking(move || answer(&Ledger::fold(&ledger::read(&context)?), &context)).await?
+}
+
+/// Given up when nobody waits any more, like a blob whose sender goes away.
+async fn fetch(session: &Session, request: FetchRequest, token: CancellationToken) -> Result<Fetched, Failure> {
+    let _unpruned = session.changing().await;
+    let digest = request.blob.digest;
+    let fetched = token.run_until_cancelled(peers::fetch(&session.context, request)).await;
+    let fetched = fetched.unwrap_or_else(|| Err(Failure::new("given up because nobody waits for the answer any more")))?;
+    if fetched.complete {
+        session.note_received(digest);
+    }
+    Ok(fetched)
+}
+
+async fn offer(session: &Session, request: &OfferRequest) -> Result<Peer, Failure> {
+    let offer = Offer::start(&session.context, request).await;
+    let offer = offer.map_err(|error| Failure::new(format!("contents cannot be offered to other hosts: {error}")))?;
+    let peer = offer.peer().clone();
+    session.offer(Some(offer));
+    Ok(peer)
 }
 
 async fn prune(session: &Arc<Session>, keep: u32) -> Result<DiskUse, Failure> {

@@ -77,10 +77,25 @@ async fn wait(client: &Client, gate: &ClusterGate, timeout: Duration) -> Result<
                 timeout.as_secs(),
                 reasons.first().cloned().unwrap_or_default()
             );
-            return Err(Failure { output: reasons, ..Failure::new(message).with_hint(hint(gate)) });
+            let more = troubles(client, gate).await;
+            let mut output = reasons;
+            output.retain(|line| !more.iter().any(|other| other.starts_with(line.as_str())));
+            output.extend(more);
+            return Err(Failure { output, ..Failure::new(message).with_hint(hint(gate)) });
         }
         sleep(INTERVAL).await;
     }
+}
+
+/// What else the API knows of pods that are not there in time; nothing for other gates, or when it does not answer.
+async fn troubles(client: &Client, gate: &ClusterGate) -> Vec<String> {
+    let (kind, namespace, name) = match gate {
+        ClusterGate::DeploymentReady { namespace, name, .. } => ("deployments", namespace, name),
+        ClusterGate::DaemonSetReady { namespace, name } => ("daemonsets", namespace, name),
+        ClusterGate::StatefulSetReady { namespace, name } => ("statefulsets", namespace, name),
+        _ => return Vec::new(),
+    };
+    client.troubles(namespace, &format!("/apis/apps/v1/namespaces/{namespace}/{kind}/{name}")).await.unwrap_or_default()
 }
 
 fn describe(gate: &ClusterGate) -> String {
@@ -89,6 +104,7 @@ fn describe(gate: &ClusterGate) -> String {
         ClusterGate::NodesReady { nodes } => format!("{} nodes ready", nodes.len()),
         ClusterGate::DeploymentReady { namespace, name, .. } => format!("Deployment {namespace}/{name} ready"),
         ClusterGate::DaemonSetReady { namespace, name } => format!("DaemonSet {namespace}/{name} ready"),
+        ClusterGate::StatefulSetReady { namespace, name } => format!("StatefulSet {namespace}/{name} ready"),
         ClusterGate::ApiServiceAvailable { name } => format!("APIService {name} available"),
         ClusterGate::Answers { path, .. } => format!("an answer of {path}"),
     }
@@ -100,6 +116,7 @@ fn hint(gate: &ClusterGate) -> String {
         ClusterGate::NodesReady { .. } => "look at `kubectl describe node NAME`, and at kubelet and flanneld with `journalctl -u kubelet.service -u flanneld.service -n 100` on that node".to_owned(),
         ClusterGate::DeploymentReady { namespace, name, .. } => format!("look at `kubectl -n {namespace} describe deployment {name}` and `kubectl -n {namespace} get pods -o wide`"),
         ClusterGate::DaemonSetReady { namespace, name } => format!("look at `kubectl -n {namespace} describe daemonset {name}` and `kubectl -n {namespace} get pods -o wide`"),
+        ClusterGate::StatefulSetReady { namespace, name } => format!("look at `kubectl -n {namespace} describe statefulset {name}` and `kubectl -n {namespace} get pods -o wide`"),
         ClusterGate::ApiServiceAvailable { name } => format!("look at `kubectl describe apiservice {name}`; the API servers must reach its pods"),
         ClusterGate::Answers { path, .. } => format!("look at `kubectl get --raw {path}` and at the pods behind it"),
     }
@@ -124,9 +141,14 @@ async fn observe(client: &Client, gate: &ClusterGate) -> Result<Vec<String>, Kub
             let path = format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}");
             Ok(daemon_set_reasons(&client.get_json(&path).await?))
         }
+        ClusterGate::StatefulSetReady { namespace, name } => {
+            let path = format!("/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}");
+            Ok(stateful_set_reasons(&client.get_json(&path).await?))
+        }
         ClusterGate::ApiServiceAvailable { name } => {
             Ok(api_service_reasons(&client.get_json(&format!("/apis/apiregistration.k8s.io/v1/apiservices/{name}")).await?))
         }
+        ClusterGate::Answers { path, items: 0 } => client.get_text(path).await.map(|_| Vec::new()),
         ClusterGate::Answers { path, items } => {
             let found = client.get_json(path).await?["items"].as_array().map_or(0, Vec::len);
             let enough = u64::try_from(found).unwrap_or(u64::MAX) >= u64::from(*items);
@@ -143,6 +165,21 @@ fn daemon_set_reasons(object: &serde_json::Value) -> Vec<String> {
     let (wanted, updated) = (number("/status/desiredNumberScheduled"), number("/status/updatedNumberScheduled"));
     let ready = number("/status/numberReady");
     // A set that is for no node of the cluster has nothing to be ready.
+    if updated >= wanted && ready >= wanted {
+        Vec::new()
+    } else {
+        vec![format!("{ready} of {wanted} pods are ready, {updated} are of its latest template")]
+    }
+}
+
+fn stateful_set_reasons(object: &serde_json::Value) -> Vec<String> {
+    let number = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_u64);
+    if number("/status/observedGeneration") < number("/metadata/generation") {
+        return vec!["the controller manager has not seen its latest change yet".to_owned()];
+    }
+    // Fields that are left out: one replica is wanted, and none is counted.
+    let wanted = number("/spec/replicas").unwrap_or(1);
+    let (updated, ready) = (number("/status/updatedReplicas").unwrap_or(0), number("/status/readyReplicas").unwrap_or(0));
     if updated >= wanted && ready >= wanted {
         Vec::new()
     } else {
@@ -200,6 +237,14 @@ mod tests {
         assert_eq!(daemon_set_reasons(&set(2, 3)), [""; 0]);
         assert_eq!(daemon_set_reasons(&set(2, 1)), ["1 of 3 pods are ready, 3 are of its latest template"]);
         assert_eq!(daemon_set_reasons(&set(3, 3)), ["the controller manager has not seen its latest change yet"]);
+        let stateful = |updated: u32| {
+            serde_json::json!({"metadata": {"generation": 2}, "spec": {"replicas": 2},
+                "status": {"observedGeneration": 2, "updatedReplicas": updated, "readyReplicas": 2}})
+        };
+        assert_eq!(stateful_set_reasons(&stateful(2)), [""; 0]);
+        assert_eq!(stateful_set_reasons(&stateful(1)), ["2 of 2 pods are ready, 1 are of its latest template"]);
+        let unseen = serde_json::json!({"metadata": {"generation": 1}, "spec": {}});
+        assert_eq!(stateful_set_reasons(&unseen), ["the controller manager has not seen its latest change yet"]);
         let group = |status: &str| serde_json::json!({"status": {"conditions": [{"type": "Available", "status": status, "message": "no endpoints"}]}});
         assert_eq!(api_service_reasons(&group("True")), [""; 0]);
         assert_eq!(api_service_reasons(&group("False")), ["no endpoints"]);

@@ -17,6 +17,7 @@ mod kube_removal;
 mod ledger;
 mod lock;
 mod message;
+mod peers;
 mod probe;
 mod pull;
 mod reach;
@@ -34,9 +35,11 @@ pub use dead_man::take_back;
 pub use error::AgentError;
 pub use journal::{Ending, NodeFormer, Record, read_journal};
 pub use message::{
-    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRun, HostRuns, KubeAnswer, KubeCall,
-    KubeChange, KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, ReachAnswer, ReachCall, RestoreRequest, SnapshotInfo, UndoAnswer,
+    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, FetchRequest, Fetched, HaproxyCommand, HostRun, HostRuns,
+    KubeAnswer, KubeCall, KubeChange, KubeChangeRequest, LockAnswer, LockRequest, OfferRequest, OpenIntent, Peer, ReachAnswer, ReachCall,
+    RestoreRequest, SnapshotInfo, UndoAnswer,
 };
+pub use peers::PEER_PORT;
 pub use probe::wait_for_dns;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use wire::{CHUNK, Hello, PROTOCOL, WireError};

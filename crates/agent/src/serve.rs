@@ -94,6 +94,8 @@ where
         }
     };
     connection.give_up_waiting();
+    // No longer than the conversation, however long running changes take.
+    session.offer(None);
     connection.tasks.close();
     tokio::select! {
         () = connection.tasks.wait() => {}

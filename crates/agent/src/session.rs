@@ -15,6 +15,7 @@ use tokio::sync::{OwnedMutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::journal::{Ending, Journal, OpenChange, scan};
 use crate::lock::{self, HostLock, PATIENCE};
+use crate::peers::Offer;
 use crate::{LockAnswer, LockRequest, OpenIntent, dead_man};
 
 /// Shared by all requests of a connection.
@@ -33,6 +34,7 @@ pub(crate) struct Session {
     changing: tokio::sync::RwLock<()>,
     forget: AtomicBool,
     listener: tokio::sync::Mutex<Option<Listener>>,
+    offer: Mutex<Option<Offer>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -55,6 +57,7 @@ impl Session {
             changing: tokio::sync::RwLock::default(),
             forget: AtomicBool::new(false),
             listener: tokio::sync::Mutex::default(),
+            offer: Mutex::default(),
         })
     }
 
@@ -102,6 +105,11 @@ impl Session {
     /// What listens for a test of the network.
     pub(crate) async fn listener(&self) -> tokio::sync::MutexGuard<'_, Option<Listener>> {
         self.listener.lock().await
+    }
+
+    /// Offers contents to other hosts, or none any more. What listened before does not any more.
+    pub(crate) fn offer(&self, offer: Option<Offer>) {
+        *locked(&self.offer) = offer;
     }
 
     /// At the end of the session barque's own folder goes.

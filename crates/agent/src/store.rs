@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use barque_event::Failure;
-use barque_host::{BlobState, HostContext, HostError, blob_state, disk_space, record_blob};
+use barque_host::{BlobState, HostContext, HostError, blob_state, disk_space, is_own_program, record_blob};
 use barque_model::Digest;
 use barque_plan::Blob;
 use fs_err as fs;
@@ -34,47 +34,65 @@ pub(crate) enum Chunk {
     End,
 }
 
+/// How a blob travels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// As a zstd stream of so many bytes.
+    Compressed(u64),
+    /// As it is.
+    Plain,
+}
+
 /// Why a blob was not taken.
 #[derive(Debug, thiserror::Error)]
-enum ReceiveError {
+pub(crate) enum ReceiveError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the sender stopped after {0} bytes")]
     Cut(u64),
-    #[error("{expected} compressed bytes were announced and {received} sent")]
-    Compressed { expected: u64, received: u64 },
+    #[error("{expected} bytes were announced and {received} sent")]
+    Announced { expected: u64, received: u64 },
     #[error("its size is not {0} bytes")]
     Size(u64),
     #[error("its digest is {0}")]
     Digest(Digest),
 }
 
-/// The blobs of `blobs` that are not intact in the store. Blocks.
+impl ReceiveError {
+    /// Whether what came is not the blob.
+    pub(crate) const fn is_of_content(&self) -> bool {
+        matches!(self, Self::Announced { .. } | Self::Size(_) | Self::Digest(_))
+    }
+
+    /// Whether the sender went away before the end.
+    pub(crate) const fn is_cut(&self) -> bool {
+        matches!(self, Self::Cut(_))
+    }
+}
+
+/// The blobs of `blobs` that are not intact in the store and are not this very program. Blocks.
 pub(crate) fn missing(context: &HostContext, blobs: &[Blob]) -> Result<Vec<Blob>, HostError> {
     let mut missing = Vec::new();
     for blob in blobs {
-        if blob_state(context, blob.digest)? != BlobState::Intact {
+        if blob_state(context, blob.digest)? != BlobState::Intact && !is_own_program(*blob) {
             missing.push(*blob);
         }
     }
     Ok(missing)
 }
 
-/// Takes a blob from `chunks`, a zstd stream. Blocks. Nothing is left when it fails.
-pub(crate) fn receive(context: &HostContext, blob: Blob, compressed_size: u64, chunks: mpsc::Receiver<Chunk>) -> Result<(), Box<Failure>> {
-    let received = receive_inner(context, blob, compressed_size, chunks);
-    received.map_err(|error| {
-        Box::new(match error {
-            ReceiveError::Host(error) => error.into(),
-            ReceiveError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                no_space(context, blob).into()
-            }
-            error => Failure::new(format!("the content {} did not arrive well: {error}", blob.digest.short()))
-                .with_hint("run `barque up` again: it sends what is missing"),
-        })
-    })
+/// What people are told of it.
+pub(crate) fn failure(context: &HostContext, blob: Blob, error: ReceiveError) -> Failure {
+    match error {
+        ReceiveError::Host(error) => error.into(),
+        ReceiveError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            no_space(context, blob).into()
+        }
+        error => Failure::new(format!("the content {} did not arrive well: {error}", blob.digest.short()))
+            .with_hint("run `barque up` again: it sends what is missing"),
+    }
 }
 
 fn no_space(context: &HostContext, blob: Blob) -> HostError {
@@ -83,7 +101,8 @@ fn no_space(context: &HostContext, blob: Blob) -> HostError {
     HostError::NoSpace { path, mount: space.mount, free: space.free_bytes }
 }
 
-fn receive_inner(context: &HostContext, blob: Blob, compressed_size: u64, chunks: mpsc::Receiver<Chunk>) -> Result<(), ReceiveError> {
+/// Takes a blob from `chunks`. Blocks. Nothing is left when it fails.
+pub(crate) fn take(context: &HostContext, blob: Blob, form: Form, chunks: mpsc::Receiver<Chunk>) -> Result<(), ReceiveError> {
     let store = context.store();
     let free = disk_space(context, barque_host::STORE_DIRECTORY).free_bytes;
     if free < blob.size.saturating_add(RESERVE) {
@@ -92,7 +111,10 @@ fn receive_inner(context: &HostContext, blob: Blob, compressed_size: u64, chunks
     let arrival = Arrival::new(&store, blob.digest);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(&arrival.0)?;
     let mut source = ChunkReader { chunks, current: Vec::new(), position: 0, received: 0, ended: false, cut: false };
-    let copied = decompress(&mut source, &mut file, blob.size);
+    let (copied, expected) = match form {
+        Form::Compressed(size) => (decompress(&mut source, &mut file, blob.size), size),
+        Form::Plain => (copy(&mut source, &mut file, blob.size), blob.size),
+    };
     if copied.is_ok() {
         source.drain();
     }
@@ -100,8 +122,8 @@ fn receive_inner(context: &HostContext, blob: Blob, compressed_size: u64, chunks
         return Err(ReceiveError::Cut(source.received));
     }
     let digest = copied?;
-    if source.received != compressed_size {
-        return Err(ReceiveError::Compressed { expected: compressed_size, received: source.received });
+    if source.received != expected {
+        return Err(ReceiveError::Announced { expected, received: source.received });
     }
     if digest != blob.digest {
         return Err(ReceiveError::Digest(digest));
@@ -114,12 +136,15 @@ fn receive_inner(context: &HostContext, blob: Blob, compressed_size: u64, chunks
 }
 
 fn decompress(source: &mut ChunkReader, file: &mut fs::File, size: u64) -> Result<Digest, ReceiveError> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
+    copy(&mut zstd::stream::read::Decoder::with_buffer(source)?, file, size)
+}
+
+fn copy(source: &mut impl Read, file: &mut fs::File, size: u64) -> Result<Digest, ReceiveError> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; BLOCK];
     let mut total = 0;
     loop {
-        let count = decoder.read(&mut buffer)?;
+        let count = source.read(&mut buffer)?;
         if count == 0 {
             break;
         }

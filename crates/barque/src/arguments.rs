@@ -20,7 +20,8 @@ pub(crate) use init::{AskArguments, InitArguments, SudoChoice};
 pub(crate) use bundle::{ArchitectureWord, BundleCreateArguments};
 pub(crate) use bundle::{
     BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,
-    BundleSignArguments, BundleVerifyArguments, ImagesCommand, ImagesListArguments,
+    BundlePullArguments, BundlePushArguments, BundleServeArguments, BundleSignArguments, BundleVerifyArguments, ImagesCommand,
+    ImagesListArguments, RegistryArguments,
 };
 pub(crate) use explain::ExplainArguments;
 pub(crate) use firewall::{
@@ -97,6 +98,13 @@ pub(crate) enum Verb {
         /// Change nothing on the host
         #[arg(long, conflicts_with = "take_back")]
         read_only: bool,
+    },
+    /// Pass this host's metrics on to Prometheus; started by systemd on the host
+    #[command(hide = true)]
+    MetricsGateway {
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
     },
     /// Observe something from this host until it holds; used by `cargo xtask bench`
     #[command(hide = true, subcommand)]
@@ -182,6 +190,21 @@ pub(crate) struct WishArguments {
     pub(crate) overwrite_drift: bool,
 }
 
+/// Which bundle, and whom to trust with it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleChoice {
+    /// The bundle that holds binaries, packages and images: a folder, a file, or a place in a registry (`oci://HOST[:PORT]/NAME:TAG`), from which it is fetched
+    /// into the cache
+    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE|PLACE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Trust only certificates of the authority in this file (PEM) for a bundle in a registry
+    #[arg(long, env = "BARQUE_BUNDLE_CA", value_name = "FILE")]
+    pub(crate) bundle_ca: Option<PathBuf>,
+    /// Refuse a bundle that is not signed with this public key
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) bundle_key: Option<PathBuf>,
+}
+
 /// Arguments of `up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArguments {
@@ -192,18 +215,17 @@ pub(crate) struct UpArguments {
     pub(crate) remote: RemoteArguments,
     #[command(flatten)]
     pub(crate) wishes: WishArguments,
-    /// The bundle that holds binaries, packages and images, a folder or a file
-    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
-    pub(crate) bundle: Option<PathBuf>,
-    /// Refuse a bundle that is not signed with this public key
-    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
-    pub(crate) bundle_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bundle: BundleChoice,
     /// Print each step, not only stages and restarts
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// Take the run lock from another run that is dead or gone
     #[arg(long)]
     pub(crate) break_lock: bool,
+    /// Send everything from this machine, also what hosts could fetch from each other
+    #[arg(long)]
+    pub(crate) send_all: bool,
 }
 
 /// Arguments of `plan`.
@@ -222,12 +244,8 @@ pub(crate) struct PlanArguments {
     /// Save the plan to this file, for `barque up FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    /// The bundle that holds binaries, packages and images, a folder or a file
-    #[arg(long, env = "BARQUE_BUNDLE", value_name = "DIR|FILE")]
-    pub(crate) bundle: Option<PathBuf>,
-    /// Refuse a bundle that is not signed with this public key
-    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
-    pub(crate) bundle_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bundle: BundleChoice,
     /// Show the whole content of new files and objects
     #[arg(short, long)]
     pub(crate) verbose: bool,

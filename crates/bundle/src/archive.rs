@@ -17,13 +17,13 @@ const BLOCK: usize = 512;
 const END: usize = 2 * BLOCK;
 const ZEROS: [u8; END] = [0; END];
 
-/// Where an entry's content lies in the file, in bytes.
+/// Where an entry's content lies in an archive, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub struct Span {
     /// Its first byte.
-    pub(crate) start: u64,
+    pub start: u64,
     /// Number of its bytes.
-    pub(crate) size: u64,
+    pub size: u64,
 }
 
 /// A bundle's file and what is where in it.

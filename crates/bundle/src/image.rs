@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Artifact, Bundle, BundleError};
 
 /// More is no index.
-const INDEX_LIMIT: u64 = 1024 * 1024;
+pub(crate) const INDEX_LIMIT: u64 = 1024 * 1024;
 
 /// Names of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,21 +20,23 @@ pub struct ImageIdentity {
 }
 
 #[derive(Deserialize)]
-struct Index {
-    manifests: Vec<Descriptor>,
+pub(crate) struct Index {
+    pub(crate) manifests: Vec<Descriptor>,
 }
 
 #[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
+pub(crate) struct Descriptor {
+    #[serde(default, rename = "mediaType")]
+    pub(crate) media_type: String,
+    pub(crate) digest: String,
     #[serde(default)]
-    annotations: Annotations,
+    pub(crate) annotations: Annotations,
 }
 
 #[derive(Default, Deserialize)]
-struct Annotations {
+pub(crate) struct Annotations {
     #[serde(rename = "org.opencontainers.image.ref.name")]
-    reference: Option<String>,
+    pub(crate) reference: Option<String>,
 }
 
 impl Bundle {
@@ -51,7 +53,7 @@ impl Bundle {
             let mut text = Vec::new();
             entry.take(INDEX_LIMIT).read_to_end(&mut text).map_err(unreadable)?;
             let index: Index = serde_json::from_slice(&text).map_err(|_| not_an_image())?;
-            let Some(Descriptor { digest, annotations }) = index.manifests.into_iter().next() else { return Err(not_an_image()) };
+            let Some(Descriptor { digest, annotations, .. }) = index.manifests.into_iter().next() else { return Err(not_an_image()) };
             return Ok(ImageIdentity { digest, reference: annotations.reference });
         }
         Err(not_an_image())

@@ -15,7 +15,7 @@ use crate::compress::{HashingWriter, PIECE};
 use crate::place::{MANIFEST, SIGNATURE, blob_name};
 use crate::store::io_error;
 use crate::verify::Counted;
-use crate::{Artifact, Bundle, BundleError};
+use crate::{Bundle, BundleError};
 
 /// A bundle in one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,9 +40,7 @@ impl Bundle {
         if fs::exists(target).map_err(failed())? && !Archive::is_one(target).map_err(failed())? {
             return Err(BundleError::Exists { path: target.to_owned() });
         }
-        let mut blobs: Vec<&Artifact> = self.artifacts().iter().collect();
-        blobs.sort_by_key(|artifact| artifact.digest);
-        blobs.dedup_by_key(|artifact| artifact.digest);
+        let blobs = self.blobs();
         let texts = [(MANIFEST, Some(self.text())), (SIGNATURE, signature.map(str::as_bytes))];
         let sizes = texts.iter().filter_map(|(_, text)| text.map(|text| text.len() as u64));
         let needed = archive::length(sizes.chain(blobs.iter().map(|artifact| artifact.compressed_size)));

@@ -54,10 +54,7 @@ impl Selection {
     pub fn copy(&self, target: &Path, signature: Option<&str>, progress: &dyn Fn(u64)) -> Result<Bundle, BundleError> {
         refuse_foreign(target)?;
         let mut copy = Bundle::create_or_open(target)?;
-        let mut blobs: Vec<&Artifact> = self.artifacts().iter().collect();
-        blobs.sort_by_key(|artifact| artifact.digest);
-        blobs.dedup_by_key(|artifact| artifact.digest);
-        for artifact in blobs {
+        for artifact in self.part.blobs() {
             if copy.verify_compressed(artifact).is_ok() {
                 progress(artifact.compressed_size);
             } else {
@@ -86,7 +83,7 @@ impl Selection {
 }
 
 /// A folder with other things in it is not made a bundle.
-fn refuse_foreign(target: &Path) -> Result<(), BundleError> {
+pub(crate) fn refuse_foreign(target: &Path) -> Result<(), BundleError> {
     let failed = || io_error(format!("look at `{}`", target.display()));
     if !fs::exists(target).map_err(failed())? || fs::exists(target.join(crate::place::MANIFEST)).map_err(failed())? {
         return Ok(());

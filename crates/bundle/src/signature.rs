@@ -3,7 +3,7 @@
 //! The manifest is signed, which has the digests of everything else.
 
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::place::SIGNATURE;
@@ -138,29 +138,42 @@ impl Bundle {
 
     /// Checks that `key` has signed the bundle's manifest.
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), SignatureError> {
-        let bundle = || self.root().to_owned();
-        let text = self.signature()?.ok_or_else(|| SignatureError::Unsigned { bundle: bundle() })?;
-        let signature = self.parse(&text)?;
-        let (expected, found) = (key.id(), KeyId::of(signature.keynum()));
-        if expected != found {
-            return Err(SignatureError::OtherKey { bundle: bundle(), expected, found });
-        }
-        minisign::verify(key.inner(), &signature, Cursor::new(self.text()), true, false, false)
-            .map_err(|_| SignatureError::Wrong { bundle: bundle() })
+        check_manifest(self.text(), self.signature()?.as_deref(), key, self.root())
     }
 
     fn parse(&self, text: &str) -> Result<minisign::SignatureBox, SignatureError> {
-        // minisign indexes into the last line's bytes without looking at their number.
-        let last = text.lines().nth(LINES - 1).map_or(0, |line| line.trim().len());
-        if text.lines().count() != LINES || last != ENCODED_SIGNATURE {
-            return Err(self.malformed());
-        }
-        let signature = minisign::SignatureBox::from_string(text).map_err(|_| self.malformed())?;
-        // It overlooks bytes that follow a signature's own.
-        if signature.to_string().trim_end() == text.trim_end() { Ok(signature) } else { Err(self.malformed()) }
+        parse(text, self.root())
     }
 
     fn malformed(&self) -> SignatureError {
-        SignatureError::Malformed { path: self.place().path_of(SIGNATURE) }
+        malformed(self.root())
     }
+}
+
+/// Checks that `key` has signed `manifest`, the text of the manifest of a bundle that is called `bundle` in errors.
+pub fn check_manifest(manifest: &[u8], signature: Option<&str>, key: &PublicKey, bundle: &Path) -> Result<(), SignatureError> {
+    let called = || bundle.to_owned();
+    let text = signature.ok_or_else(|| SignatureError::Unsigned { bundle: called() })?;
+    let signature = parse(text, bundle)?;
+    let (expected, found) = (key.id(), KeyId::of(signature.keynum()));
+    if expected != found {
+        return Err(SignatureError::OtherKey { bundle: called(), expected, found });
+    }
+    minisign::verify(key.inner(), &signature, Cursor::new(manifest), true, false, false)
+        .map_err(|_| SignatureError::Wrong { bundle: called() })
+}
+
+fn parse(text: &str, bundle: &Path) -> Result<minisign::SignatureBox, SignatureError> {
+    // minisign indexes into the last line's bytes without looking at their number.
+    let last = text.lines().nth(LINES - 1).map_or(0, |line| line.trim().len());
+    if text.lines().count() != LINES || last != ENCODED_SIGNATURE {
+        return Err(malformed(bundle));
+    }
+    let signature = minisign::SignatureBox::from_string(text).map_err(|_| malformed(bundle))?;
+    // It overlooks bytes that follow a signature's own.
+    if signature.to_string().trim_end() == text.trim_end() { Ok(signature) } else { Err(malformed(bundle)) }
+}
+
+fn malformed(bundle: &Path) -> SignatureError {
+    SignatureError::Malformed { path: bundle.join(SIGNATURE) }
 }

@@ -84,13 +84,25 @@ impl Bundle {
         &self.artifacts
     }
 
+    /// One artifact for each blob, sorted by digest: artifacts of the same content share one.
+    pub fn blobs(&self) -> Vec<&Artifact> {
+        let mut blobs: Vec<&Artifact> = self.artifacts.iter().collect();
+        blobs.sort_by_key(|artifact| artifact.digest);
+        blobs.dedup_by_key(|artifact| artifact.digest);
+        blobs
+    }
+
     /// Names the whole bundle: the SHA-256 of its manifest, which has the digests of all blobs.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.text)
     }
 
+    pub(crate) const fn of_parts(place: Place, text: Vec<u8>, artifacts: Vec<Artifact>) -> Self {
+        Self { place, text, artifacts }
+    }
+
     /// The manifest as it lies in the bundle.
-    pub(crate) fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &[u8] {
         &self.text
     }
 
@@ -271,7 +283,7 @@ fn is_same(artifact: &Artifact, kind: &ArtifactKind, name: &str, version: &str, 
 }
 
 /// Puts `content` into the file `name` of `folder`, on disk and at once.
-fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let mut file = temporary_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

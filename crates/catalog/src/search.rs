@@ -153,7 +153,7 @@ mod tests {
             assert_eq!(exact(words), ["kubelet maxPods"], "{words}");
         }
         assert_eq!(exact("kubelet pod-max-pids"), ["kubelet podPidsLimit"]);
-        assert_eq!(exact("port 10250"), ["port kubelet"]);
+        assert_eq!(exact("port 10250"), ["port kubelet", "port metrics-kubelet"]);
         assert_eq!(exact("port 6443"), ["port api-vip", "port api"]);
         assert_eq!(exact("30080"), ["port node-ports-tcp", "port node-ports-udp"]);
         assert_eq!(exact("file /etc/kubernetes/kube-apiserver.env"), ["file /etc/kubernetes/kube-apiserver.env"]);

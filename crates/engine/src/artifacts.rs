@@ -4,9 +4,16 @@ use std::sync::Arc;
 
 use barque_bundle::{Architecture, ArtifactKind, Bundle, BundleError};
 use barque_model::Digest;
-use barque_plan::{Action, Archive, ArtifactIndex, Blob, HostFacts, Plan};
+use barque_plan::{Action, Archive, ArtifactIndex, Blob, HostFacts, OWN_PROGRAM, OWN_VERSION, Plan};
 
-use crate::EngineError;
+use crate::{Context, EngineError};
+
+/// barque's own executable: the agent of every host, and the program of units of barque's own.
+pub(crate) fn own_program(context: &Context) -> Result<((String, String), Blob), EngineError> {
+    let path = &context.options.executable;
+    let bytes = fs_err::read(path).map_err(|source| EngineError::Executable { path: path.clone(), source })?;
+    Ok(((OWN_PROGRAM.to_owned(), OWN_VERSION.to_owned()), Blob { digest: Digest::of(&bytes), size: bytes.len() as u64 }))
+}
 
 /// The index for a host, and the words that name its platform.
 pub(crate) fn index_for(bundle: &Bundle, facts: &HostFacts) -> (ArtifactIndex, String) {

@@ -2,13 +2,11 @@
 
 use barque_bundle::{Architecture, Artifact, ArtifactKind, Bundle, Selection};
 use barque_model::{Cluster, Release};
+use barque_plan::OWN_PROGRAM;
 use barque_render::ImageNeed;
 
 use crate::bundle_check::lacks;
 use crate::{EngineError, Lack};
-
-/// barque's own program, as a bundle names it.
-pub const OWN_PROGRAM: &str = "barque";
 
 /// What `bundle` has of what `cluster` and its add-ons need on processors of `architectures`, with barque itself of the version `own` where it is there.
 ///

@@ -50,6 +50,9 @@ pub enum EngineError {
     /// Certificates cannot be issued.
     #[error("the cluster's certificates cannot be issued")]
     Issue(#[from] barque_pki::IssueError),
+    /// No token for a run.
+    #[error("the run cannot begin")]
+    Ephemeral(#[from] barque_pki::EphemeralError),
     /// A certificate is missing in the vault.
     #[error("the vault is incomplete")]
     NotInVault(#[from] barque_pki::NotInVault),

@@ -21,6 +21,8 @@ pub struct ImageRow {
     pub needed_by: Option<String>,
     /// Where it came from.
     pub source: Option<String>,
+    /// Nodes pull it from its registry or a mirror of it: no bundle has it.
+    pub is_pulled: bool,
 }
 
 /// All images that the cluster needs or the bundle has, sorted by reference. Reads the images, not the hosts.
@@ -43,21 +45,23 @@ pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
             architecture: Some(image.architecture),
             size: Some(image.compressed_size),
             source: Some(image.source.clone()),
+            is_pulled: false,
         });
     }
-    let missing: Vec<ImageRow> = needs
-        .iter()
-        .filter(|need| rows.iter().all(|row| row.reference != need.reference))
-        .map(|need| ImageRow {
-            reference: need.reference.clone(),
-            digest: None,
-            architecture: None,
-            size: None,
-            needed_by: Some(need.needed_by.clone()),
-            source: None,
-        })
-        .collect();
-    rows.extend(missing);
+    let absent = |reference: String, needed_by: String, is_pulled: bool| ImageRow {
+        reference,
+        digest: None,
+        architecture: None,
+        size: None,
+        needed_by: Some(needed_by),
+        source: None,
+        is_pulled,
+    };
+    let pulled = crate::addons::pulled_images(&context.addons, &context.cluster);
+    let missing = needs.into_iter().map(|need| absent(need.reference, need.needed_by, false));
+    let pulled = pulled.into_iter().map(|(reference, needed_by)| absent(reference, needed_by, true));
+    let others: Vec<ImageRow> = missing.chain(pulled).filter(|other| rows.iter().all(|row| row.reference != other.reference)).collect();
+    rows.extend(others);
     rows.sort();
     Ok(rows)
 }

@@ -36,8 +36,10 @@ mod rollback;
 mod run_step;
 mod segment;
 mod sessions;
+mod spread;
 mod status;
 mod survey;
+mod transfer;
 mod up;
 
 #[cfg(test)]
@@ -47,8 +49,9 @@ pub use addons::{
     AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, CheckHealth, addon_detail, addon_diff, addon_health,
     addon_images, addon_rows,
 };
+pub use barque_plan::OWN_PROGRAM;
 pub use bundle_check::Lack;
-pub use bundle_contents::{OWN_PROGRAM, bundle_contents};
+pub use bundle_contents::bundle_contents;
 pub use check::{CheckReport, check};
 pub use context::{AskPassword, Context, Options};
 pub use dial::HostProblem;

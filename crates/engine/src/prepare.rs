@@ -24,6 +24,8 @@ pub struct Wishes {
     pub overwrite_drift: bool,
     /// Narrows the run to hosts, roles or stages, such as `m1`, `role=master` or `stage=etcd`; all when empty.
     pub limits: Vec<String>,
+    /// Whether every content is sent from here, also what hosts could fetch from each other.
+    pub send_all: bool,
 }
 
 /// A plan and everything its steps need.
@@ -218,9 +220,11 @@ fn desired_state(
 ) -> Result<BTreeMap<HostName, HostDesired>, EngineError> {
     let mut desired = BTreeMap::new();
     let addon_images = crate::addons::images(&context.addons, &context.cluster);
+    let own_program = if cluster.monitoring().is_some() { Some(artifacts::own_program(context)?) } else { None };
     for host in &cluster.hosts {
         let Some(found) = facts.get(&host.name) else { continue };
-        let (artifacts, platform) = artifacts::index_for(bundle, found);
+        let (mut artifacts, platform) = artifacts::index_for(bundle, found);
+        artifacts.binaries.extend(own_program.clone());
         let supported = barque_check::SUPPORTED_SYSTEMS.iter().any(|(id, version)| found.os.id == *id && found.os.version_id == *version);
         let secrets = barque_pki::files_for(cluster, host, vault)?;
         let inputs = DesiredInputs {

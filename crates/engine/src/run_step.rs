@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -10,12 +9,13 @@ use barque_agent::{AgentClient, AgentError, Applied, ApplyRequest, KubeAnswer, K
 use barque_bundle::Bundle;
 use barque_event::{EventKind, Failure, StepOutcome};
 use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
-use barque_plan::{Action, Blob, Difference, Resource, ResourceId, Step, interrupts_etcd};
-use tokio::io::AsyncReadExt as _;
+use barque_plan::{Action, Difference, Resource, ResourceId, Step, interrupts_etcd};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dead_man::DeadMan;
 use crate::links::Links;
+use crate::spread::{Spread, Turn};
+use crate::transfer::Received;
 use crate::{Events, balance};
 
 /// Tries of a step beyond the first.
@@ -41,6 +41,8 @@ pub(crate) struct Runner {
     /// The masters and how to reach the API from each.
     pub(crate) masters: Vec<(HostName, KubeAccess)>,
     pub(crate) events: Events,
+    /// How contents go from host to host, if they do.
+    pub(crate) spread: Option<Arc<Spread>>,
     places: BTreeMap<HostName, Places>,
     etcd: Vec<(HostName, String)>,
     teardown: bool,
@@ -50,8 +52,16 @@ pub(crate) struct Runner {
 struct Places {
     steps: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
-    sent: AtomicU64,
-    total: u64,
+    received: Received,
+}
+
+/// A step's place on its host, free again when this is dropped.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// One of several.
+    Permit { _permit: OwnedSemaphorePermit },
+    /// The turn of a transfer.
+    Turn { _turn: Turn },
 }
 
 impl Runner {
@@ -71,13 +81,12 @@ impl Runner {
                 let places = Places {
                     steps: Arc::new(Semaphore::new(STEPS_PER_HOST)),
                     transfers: Arc::new(Semaphore::new(1)),
-                    sent: AtomicU64::new(0),
-                    total: to_send.get(&host).copied().unwrap_or(0),
+                    received: Received::new(to_send.get(&host).copied().unwrap_or(0)),
                 };
                 (host, places)
             })
             .collect();
-        Self { run, links, contents, bundle, masters, events, places, etcd: Vec::new(), teardown: false, switch: None }
+        Self { run, links, contents, bundle, masters, events, spread: None, places, etcd: Vec::new(), teardown: false, switch: None }
     }
 
     /// Names the etcd members and their client URLs, so that a restart of one waits for the others.
@@ -90,6 +99,21 @@ impl Runner {
         Self { teardown: true, ..self }
     }
 
+    /// Lets hosts fetch contents from each other.
+    pub(crate) fn with_spread(self, spread: Option<Arc<Spread>>) -> Self {
+        Self { spread, ..self }
+    }
+
+    /// What a host has received.
+    pub(crate) fn received(&self, host: &HostName) -> Option<&Received> {
+        self.places.get(host).map(|places| &places.received)
+    }
+
+    /// What each host has received.
+    pub(crate) fn all_received(&self) -> impl Iterator<Item = (&HostName, &Received)> {
+        self.places.iter().map(|(host, places)| (host, &places.received))
+    }
+
     /// For a run that may cut the operator off.
     pub(crate) fn with_switch(self, switch: DeadMan) -> Self {
         Self { switch: Some(switch), ..self }
@@ -100,15 +124,18 @@ impl Runner {
         self.switch.as_ref().ok_or_else(|| Failure::new("this run has no dead-man switch"))
     }
 
-    /// Waits for a place on the step's host. Transfers queue one behind the other, in the plan's order.
-    pub(crate) async fn place(&self, step: &Step) -> Option<OwnedSemaphorePermit> {
-        let places = self.places.get(step.host.as_ref()?)?;
-        let semaphore = match step.action {
-            Action::Transfer { .. } => &places.transfers,
-            Action::Apply { .. } | Action::Restore { .. } => &places.steps,
+    /// Waits for a place on the step's host. Transfers queue one behind the other, in the plan's order unless hosts fetch from each other.
+    pub(crate) async fn place(&self, step: &Step) -> Option<Place> {
+        let host = step.host.as_ref()?;
+        let places = self.places.get(host)?;
+        let semaphore = match (&step.action, &self.spread) {
+            (Action::Transfer { blob, .. }, Some(spread)) => return Some(Place::Turn { _turn: spread.turn(host, step.id, *blob).await }),
+            (Action::Transfer { .. }, None) => &places.transfers,
+            (Action::Apply { .. } | Action::Restore { .. }, _) => &places.steps,
             _ => return None,
         };
-        Arc::clone(semaphore).acquire_owned().await.ok()
+        let permit = Arc::clone(semaphore).acquire_owned().await.ok()?;
+        Some(Place::Permit { _permit: permit })
     }
 
     /// Runs a step; what may pass by itself is tried again, after pauses that grow.
@@ -141,7 +168,7 @@ impl Runner {
 
     async fn once(&self, step: &Step) -> Result<StepOutcome, Failure> {
         match &step.action {
-            Action::Transfer { blob, name } => self.transfer(Self::host(step)?, *blob, name).await,
+            Action::Transfer { blob, name } => self.transfer(Self::host(step)?, step.id, *blob, name).await,
             Action::Apply { resource, difference, stales } => {
                 if interrupts_etcd(&step.action) {
                     self.others_carry_etcd(Self::host(step)?).await?;
@@ -256,25 +283,6 @@ impl Runner {
             self.events.host(host, EventKind::Note { text: note });
         }
         if applied.changed { StepOutcome::Changed } else { StepOutcome::Unchanged }
-    }
-
-    async fn transfer(&self, host: &HostName, blob: Blob, name: &str) -> Result<StepOutcome, Failure> {
-        let agent = self.agent(host)?;
-        let unreadable = |error: &dyn std::fmt::Display| Failure::new(format!("cannot read {name} from the bundle: {error}"));
-        let bundle = self.bundle.as_ref().ok_or_else(|| Failure::new(format!("{name} is not at hand: this run has no bundle")))?;
-        let content = bundle.open_blob(&blob.digest).map_err(|error| unreadable(&error))?;
-        let size = content.size();
-        let places = self.places.get(host);
-        let before = places.map_or(0, |places| places.sent.load(Ordering::Relaxed));
-        let report = |sent: u64| {
-            let Some(places) = places else { return };
-            places.sent.store(before + sent, Ordering::Relaxed);
-            self.events.host(host, EventKind::BytesSent { sent: before + sent, total: places.total });
-        };
-        // In a bundle of one file the next blob follows.
-        let content = tokio::fs::File::from_std(content.into_file()).take(size);
-        agent.put(blob, content, size, report).await?;
-        Ok(StepOutcome::Changed)
     }
 
     async fn apply(

@@ -19,6 +19,7 @@ use crate::execute::execute;
 use crate::frame::{Ended, Frame};
 use crate::prepare::{Wishes, prepare};
 use crate::run_step::Runner;
+use crate::spread::Spread;
 use crate::{Context, EngineError, Events, HostProblem, Sessions, material};
 
 /// Runs that changed something and can be taken back; older ones are folded into the ledger and their copies removed.
@@ -52,8 +53,10 @@ pub struct UpReport {
     pub millis: u64,
     /// Milliseconds until the plan was known.
     pub planned_millis: u64,
-    /// Bytes sent per host.
+    /// Bytes sent from here per host.
     pub sent: BTreeMap<String, u64>,
+    /// Bytes that hosts fetched from other hosts, as they would count if they were sent from here.
+    pub fetched: BTreeMap<String, u64>,
     /// The longest chain of steps, in order: host, title, start and end in milliseconds after the plan was known.
     pub critical_path: Vec<PathStep>,
 }
@@ -168,7 +171,7 @@ async fn run_connected(
     }
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
     events.send(EventKind::Planned { changes, steps, stages: plan.stages(), hosts: plan.hosts() });
-    let sent: BTreeMap<String, u64> = prepared.to_send.iter().map(|(host, bytes)| (host.to_string(), *bytes)).collect();
+    let spread = if wishes.send_all { None } else { Spread::new(plan, &context.cluster, barque_pki::ephemeral_token()?) };
     let runner = Runner::new(
         frame.run.clone(),
         sessions.links().clone(),
@@ -178,9 +181,11 @@ async fn run_connected(
         events.clone(),
         &prepared.to_send,
     )
-    .with_etcd(etcd_endpoints(&context.cluster));
+    .with_etcd(etcd_endpoints(&context.cluster))
+    .with_spread(spread);
     let runner = Arc::new(runner);
     let executed = execute(plan, Arc::clone(&runner), events, interrupt).await;
+    let (sent, fetched) = runner.bytes_received();
     let mut pending = sessions.problems().to_vec();
     pending.extend(sessions.links().lost());
     let failures: Vec<Failure> = executed.failures.into_iter().filter(|failure| !is_of(&pending, failure)).collect();
@@ -209,6 +214,7 @@ async fn run_connected(
         millis: frame.millis(),
         planned_millis,
         sent,
+        fetched,
     };
     Ok((report, ended))
 }

@@ -113,10 +113,13 @@ pub enum EventKind {
     },
     /// Bytes that a host has received in this run.
     BytesSent {
-        /// Bytes on the wire so far.
+        /// Bytes so far, as the bundle holds them.
         sent: u64,
-        /// Bytes on the wire in all.
+        /// Bytes in all.
         total: u64,
+        /// Those among `sent` that came from other hosts and not from the operator's machine.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        from_hosts: u64,
     },
     /// Something worth knowing.
     Note {
@@ -136,6 +139,11 @@ pub enum EventKind {
         /// Milliseconds from the run's start.
         millis: u64,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a step did.

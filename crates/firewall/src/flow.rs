@@ -147,8 +147,14 @@ pub enum FlowId {
     SshJump,
     /// ICMP to hosts.
     Icmp,
+    /// barque's agents among themselves, while a run goes on.
+    Contents,
     /// Clients and nodes to the balancers.
     ApiVip,
+    /// Clients of what the cluster serves to the balancers, HTTP.
+    IngressHttp,
+    /// The same, HTTPS.
+    IngressHttps,
     /// Balancers, nodes and pods to the masters.
     Api,
     /// Masters without a member of their own to etcd.
@@ -161,6 +167,16 @@ pub enum FlowId {
     EtcdOverride,
     /// Masters to the kubelets.
     Kubelet,
+    /// The add-on `monitoring` to the kubelets.
+    MetricsKubelet,
+    /// The add-on `monitoring` to the controller managers.
+    MetricsControllerManager,
+    /// The add-on `monitoring` to the schedulers.
+    MetricsScheduler,
+    /// The add-on `monitoring` to node-exporter on each node.
+    MetricsHost,
+    /// The add-on `monitoring` to the metrics gateway of hosts with etcd or a balancer.
+    MetricsGateway,
     /// Nodes among themselves, carrying pods' packets.
     Vxlan,
     /// Pods among themselves.
@@ -183,17 +199,25 @@ pub enum FlowId {
 
 impl FlowId {
     /// Every flow that barque knows of itself.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::Ssh,
         Self::SshJump,
         Self::Icmp,
+        Self::Contents,
         Self::ApiVip,
+        Self::IngressHttp,
+        Self::IngressHttps,
         Self::Api,
         Self::EtcdClient,
         Self::EtcdCheck,
         Self::EtcdPeer,
         Self::EtcdOverride,
         Self::Kubelet,
+        Self::MetricsKubelet,
+        Self::MetricsControllerManager,
+        Self::MetricsScheduler,
+        Self::MetricsHost,
+        Self::MetricsGateway,
         Self::Vxlan,
         Self::Pods,
         Self::NodesToPods,
@@ -215,13 +239,21 @@ impl FlowId {
             Self::Ssh => "ssh",
             Self::SshJump => "ssh-jump",
             Self::Icmp => "icmp",
+            Self::Contents => "contents",
             Self::ApiVip => "api-vip",
+            Self::IngressHttp => "ingress-http",
+            Self::IngressHttps => "ingress-https",
             Self::Api => "api",
             Self::EtcdClient => "etcd-client",
             Self::EtcdCheck => "etcd-check",
             Self::EtcdPeer => "etcd-peer",
             Self::EtcdOverride => "etcd-override",
             Self::Kubelet => "kubelet",
+            Self::MetricsKubelet => "metrics-kubelet",
+            Self::MetricsControllerManager => "metrics-controller-manager",
+            Self::MetricsScheduler => "metrics-scheduler",
+            Self::MetricsHost => "metrics-host",
+            Self::MetricsGateway => "metrics-gateway",
             Self::Vxlan => "vxlan",
             Self::Pods => "pods",
             Self::NodesToPods => "nodes-to-pods",

@@ -11,6 +11,7 @@ use crate::blob::{BlobState, blob_state};
 use crate::context::{HostContext, STORE_DIRECTORY};
 use crate::error::HostError;
 use crate::file::{is_absent, kind_of};
+use crate::own_program::{is_own_program, store_own_program};
 use crate::replace::{Temporary, make_parents, sync_parent};
 
 /// Observes the link and the blob that it leads to.
@@ -43,8 +44,11 @@ fn store_digest(target: &Path) -> Option<Digest> {
     target.strip_prefix(STORE_DIRECTORY).ok()?.to_str()?.parse().ok()
 }
 
-/// Puts the link in place. The blob must be in the store.
+/// Puts the link in place. The blob must be in the store, or be the program that runs.
 pub(crate) fn apply(context: &HostContext, wanted: &Binary) -> Result<(), HostError> {
+    if blob_state(context, wanted.blob.digest)? != BlobState::Intact && is_own_program(wanted.blob) {
+        store_own_program(context, wanted.blob)?;
+    }
     require_blob(context, wanted.blob.digest, &wanted.path)?;
     let path = context.path(&wanted.path);
     if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {

@@ -8,6 +8,7 @@ use barque_plan::{Observed, Prior, Resource};
 
 use crate::context::HostContext;
 use crate::error::HostError;
+use crate::owner::Accounts;
 use crate::{hosts_restore, image, package_remove, path_restore, resource, sysctl, unit_restore, user};
 
 /// Brings `resource` back to `prior`. Answers with notes: what a person should know although it is no failure. Doing it twice is doing it
@@ -20,7 +21,8 @@ pub async fn restore(context: &HostContext, resource: &Resource, prior: &Prior, 
         (_, Prior::Other { what }) => Ok(vec![format!("{} stays as it is: {what} was there before", resource.id())]),
         (Resource::Unit(wanted), _) => unit_restore::restore(context, wanted, prior).await,
         (Resource::User(wanted), Prior::Absent) => user::remove(context, wanted).await,
-        (Resource::User(_), _) => Ok(Vec::new()),
+        // A run that took it away is taken back; one that stayed is left as it is.
+        (Resource::User(wanted), _) => user::apply(context, wanted).await.map(|()| Vec::new()),
         (Resource::Package(wanted), _) => package_remove::remove(context, wanted, prior).await,
         (Resource::Image(wanted), Prior::Absent) => image::remove(context, wanted).await,
         (Resource::Image(wanted), _) => {
@@ -48,8 +50,11 @@ pub async fn restored(context: &HostContext, resource: &Resource, prior: &Prior)
     let remains = |remains: bool, what: &str| Ok(remains.then(|| what.to_owned()));
     match (resource, prior) {
         // What cannot be brought back is said before the rollback begins.
-        (_, Prior::Other { .. }) | (Resource::User(_), Prior::User) | (Resource::Image(_), Prior::Image { .. }) => Ok(None),
+        (_, Prior::Other { .. }) | (Resource::Image(_), Prior::Image { .. }) => Ok(None),
         (Resource::Unit(_), _) => Ok(unit_restore::differs(&resource::observe(context, resource).await?, prior)),
+        (Resource::User(wanted), Prior::User) => {
+            remains(user::observe(&Accounts::read(context), wanted) != Observed::User, "the user or its group is not there")
+        }
         (Resource::User(wanted), _) => Ok(user::remains(context, wanted)),
         (Resource::Package(wanted), _) => package_remove::remaining(context, wanted, prior).await,
         (Resource::Image(_), _) => remains(resource::observe(context, resource).await? != Observed::Absent, "the image is still there"),

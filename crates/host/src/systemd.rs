@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use barque_event::Failure;
+
 use crate::command::{Command, CommandError};
 use crate::context::HostContext;
 use crate::error::HostError;
@@ -54,7 +56,12 @@ pub(crate) async fn show(units: &[&str]) -> Result<Vec<Shown>, HostError> {
         Ok(output) => output,
         // Preflight reports a host without systemd; to observe it is no error.
         Err(error) if error.is_missing() => return Ok(vec![Shown { active: "inactive".to_owned(), ..Shown::default() }; units.len()]),
-        Err(error) => return Err(error.into()),
+        // A unit that systemd does not know is no error: systemd itself does not answer, as on a host that is going down. That passes.
+        Err(error) => {
+            let failure =
+                Failure::from(error).with_hint("see that the host runs (`systemctl is-system-running`), then run `barque up` again");
+            return Err(HostError::Failed(Box::new(failure.retryable())));
+        }
     };
     let shown = parse_show(&output.stdout);
     if shown.len() != units.len() {

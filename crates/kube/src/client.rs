@@ -65,7 +65,8 @@ impl Client {
         serde_json::from_str(&text).map_err(|error| KubeError::Other(format!("`{path}` is not JSON: {error}")))
     }
 
-    async fn get_text(&self, path: &str) -> Result<String, KubeError> {
+    /// Answers `GET path` as it is, for paths that lead to a service.
+    pub async fn get_text(&self, path: &str) -> Result<String, KubeError> {
         let request = Request::get(path).body(Vec::new()).map_err(|error| KubeError::Invalid(format!("path `{path}`: {error}")))?;
         Ok(self.inner.request_text(request).await?)
     }

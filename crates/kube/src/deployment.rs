@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use barque_model::DeploymentState;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::ListParams;
@@ -12,6 +12,7 @@ use kube::core::Selector;
 
 use crate::KubeError;
 use crate::client::Client;
+use crate::pod::{is_ready, why_not_ready};
 
 /// The deployment controller numbers the ReplicaSets of a Deployment in this annotation.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -74,11 +75,6 @@ fn revision(set: &ReplicaSet) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
 /// Conditions of the Deployment itself that tell of trouble: pods that may not be created, an update that got stuck.
 fn failed_conditions(deployment: &Deployment) -> Vec<String> {
     let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
@@ -89,39 +85,6 @@ fn failed_conditions(deployment: &Deployment) -> Vec<String> {
         })
         .filter_map(|condition| condition.message.clone().or_else(|| condition.reason.clone()))
         .collect()
-}
-
-fn why_not_ready(pod: &Pod) -> String {
-    let Some(status) = &pod.status else { return "no status yet".to_owned() };
-    let statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let reasons: Vec<String> = statuses.filter_map(container_problem).collect();
-    if !reasons.is_empty() {
-        return reasons.join("; ");
-    }
-    let unscheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    if let Some(text) = unscheduled.and_then(|condition| condition.message.clone().or_else(|| condition.reason.clone())) {
-        return text;
-    }
-    let phase = status.phase.as_deref().unwrap_or("Pending");
-    status.message.clone().or_else(|| status.reason.clone()).unwrap_or_else(|| format!("{phase}, not ready"))
-}
-
-/// Why a container does not run or is not ready; `None` for one that is, and for an init container that has done its work.
-fn container_problem(status: &ContainerStatus) -> Option<String> {
-    let state = status.state.as_ref()?;
-    let text = |reason: Option<&str>, message: Option<&str>| match (reason, message) {
-        (Some(reason), Some(message)) => format!("{reason}: {message}"),
-        (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => "waiting".to_owned(),
-    };
-    if let Some(waiting) = &state.waiting {
-        return Some(format!("container `{}` {}", status.name, text(waiting.reason.as_deref(), waiting.message.as_deref())));
-    }
-    if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
-        let reason = ended.reason.as_deref().unwrap_or("Error");
-        return Some(format!("container `{}` {reason}: exit code {}", status.name, ended.exit_code));
-    }
-    (state.running.is_some() && !status.ready).then(|| format!("container `{}` runs and is not ready", status.name))
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ impl KubeError {
             400 | 413 | 415 | 422 => Self::Invalid(text),
             408 | 504 => Self::Timeout(text),
             429 | 500 | 502 | 503 => Self::Unavailable(text),
+            // A path that the API server hands on to a pod: the error is the pod's own, and its form unknown.
+            0 if text.is_empty() => Self::Other("an error of what is behind this path, in a form of its own".to_owned()),
             code => Self::Other(format!("status {code}: {text}")),
         }
     }
@@ -114,6 +116,8 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'st
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn status(code: u16, message: &str) -> KubeError {
@@ -145,6 +149,9 @@ mod tests {
         }
         assert_eq!(status(418, "teapot"), KubeError::Other("status 418: teapot".into()));
         assert!(!status(418, "teapot").is_retryable());
+        let of_a_pod: Status = serde_json::from_str(r#"{"errors": [{"code": "UNAVAILABLE"}]}"#).unwrap();
+        let text = KubeError::from(kube::Error::Api(of_a_pod.boxed())).to_string();
+        assert!(text.contains("an error of what is behind this path"), "{text}");
     }
 
     #[test]

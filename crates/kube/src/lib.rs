@@ -11,8 +11,10 @@ mod kind;
 mod namespace;
 mod node;
 mod object;
+mod pod;
 #[cfg(test)]
 mod testing;
+mod trouble;
 
 pub use client::{CONNECT_TIMEOUT, Client, FIELD_MANAGER, READ_TIMEOUT, ready_anonymous};
 pub use error::KubeError;

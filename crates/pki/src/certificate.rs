@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use barque_model::{Cluster, Component, Host, SubjectName};
+use barque_model::{Cluster, Component, Host, METRICS_GATEWAY, SubjectName};
 
 use crate::Authority;
 
@@ -47,8 +47,12 @@ pub enum CertificateKind {
     FrontProxyClient,
     /// kube-controller-manager.
     ControllerManager,
+    /// kube-controller-manager for its clients (health, metrics).
+    ControllerManagerServing,
     /// kube-scheduler.
     Scheduler,
+    /// kube-scheduler for its clients (health, metrics).
+    SchedulerServing,
     /// An administrator on a master, in `/etc/kubernetes/admin.conf`.
     HostAdmin,
     /// kubelet as a client of the API.
@@ -59,6 +63,8 @@ pub enum CertificateKind {
     KubeProxy,
     /// flanneld.
     Flanneld,
+    /// The metrics gateway for its clients; with the add-on `monitoring` only.
+    MetricsGateway,
     /// The operator; lies on no host.
     Admin,
     /// The operator when authorization itself is broken (`system:masters`); lies on no host.
@@ -67,7 +73,7 @@ pub enum CertificateKind {
 
 impl CertificateKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::EtcdServer,
         Self::EtcdPeer,
         Self::EtcdHealthcheckClient,
@@ -76,12 +82,15 @@ impl CertificateKind {
         Self::ApiserverKubeletClient,
         Self::FrontProxyClient,
         Self::ControllerManager,
+        Self::ControllerManagerServing,
         Self::Scheduler,
+        Self::SchedulerServing,
         Self::HostAdmin,
         Self::Kubelet,
         Self::KubeletServing,
         Self::KubeProxy,
         Self::Flanneld,
+        Self::MetricsGateway,
         Self::Admin,
         Self::SuperAdmin,
     ];
@@ -97,12 +106,15 @@ impl CertificateKind {
             Self::ApiserverKubeletClient => "apiserver-kubelet-client",
             Self::FrontProxyClient => "front-proxy-client",
             Self::ControllerManager => "controller-manager.conf",
+            Self::ControllerManagerServing => "controller-manager",
             Self::Scheduler => "scheduler.conf",
+            Self::SchedulerServing => "scheduler",
             Self::HostAdmin | Self::Admin => "admin.conf",
             Self::Kubelet => "kubelet.conf",
             Self::KubeletServing => "kubelet",
             Self::KubeProxy => "kube-proxy.conf",
             Self::Flanneld => "flanneld.conf",
+            Self::MetricsGateway => "metrics-gateway",
             Self::SuperAdmin => "super-admin.conf",
         }
     }
@@ -115,8 +127,8 @@ impl CertificateKind {
         }
     }
 
-    /// Whether `host` has a certificate of this kind. Each host has its own key: no leaf's private key lies on two hosts.
-    pub fn lies_on(self, host: &Host) -> bool {
+    /// Whether `host` has a certificate of this kind in `cluster`. Each host has its own key: no leaf's private key lies on two hosts.
+    pub fn lies_on(self, cluster: &Cluster, host: &Host) -> bool {
         match self {
             Self::EtcdServer | Self::EtcdPeer | Self::EtcdHealthcheckClient => host.runs(Component::Etcd),
             Self::ApiserverEtcdClient
@@ -124,9 +136,12 @@ impl CertificateKind {
             | Self::ApiserverKubeletClient
             | Self::FrontProxyClient
             | Self::ControllerManager
+            | Self::ControllerManagerServing
             | Self::Scheduler
+            | Self::SchedulerServing
             | Self::HostAdmin => host.runs(Component::KubeApiserver),
             Self::Kubelet | Self::KubeletServing | Self::KubeProxy | Self::Flanneld => host.is_node(),
+            Self::MetricsGateway => cluster.metrics_gateway(host).is_some(),
             Self::Admin | Self::SuperAdmin => false,
         }
     }
@@ -144,7 +159,9 @@ impl CertificateKind {
     pub const fn purposes(self) -> &'static [Purpose] {
         match self {
             Self::EtcdServer | Self::EtcdPeer => &[Purpose::Server, Purpose::Client],
-            Self::Apiserver | Self::KubeletServing => &[Purpose::Server],
+            Self::Apiserver | Self::KubeletServing | Self::ControllerManagerServing | Self::SchedulerServing | Self::MetricsGateway => {
+                &[Purpose::Server]
+            }
             _ => &[Purpose::Client],
         }
     }
@@ -170,11 +187,14 @@ impl CertificateKind {
             Self::ApiserverKubeletClient => KUBELET_CLIENT_USER.to_owned(),
             Self::FrontProxyClient => "front-proxy-client".to_owned(),
             Self::ControllerManager => "system:kube-controller-manager".to_owned(),
+            Self::ControllerManagerServing => "kube-controller-manager".to_owned(),
             Self::Scheduler => "system:kube-scheduler".to_owned(),
+            Self::SchedulerServing => "kube-scheduler".to_owned(),
             Self::HostAdmin | Self::Admin => "kubernetes-admin".to_owned(),
             Self::Kubelet | Self::KubeletServing => format!("system:node:{host}"),
             Self::KubeProxy => "system:kube-proxy".to_owned(),
             Self::Flanneld => FLANNELD_USER.to_owned(),
+            Self::MetricsGateway => METRICS_GATEWAY.to_owned(),
             Self::SuperAdmin => "kubernetes-super-admin".to_owned(),
         }
     }
@@ -192,7 +212,7 @@ impl CertificateKind {
                 names.extend(localhost);
                 names.insert(localhost_v6);
             }
-            Self::EtcdPeer => {
+            Self::EtcdPeer | Self::ControllerManagerServing | Self::SchedulerServing => {
                 names.extend(own);
                 names.extend(localhost);
             }
@@ -206,7 +226,7 @@ impl CertificateKind {
                 names.extend(cluster.load_balancer.iter().map(|balancer| SubjectName::Address(balancer.vip)));
                 names.extend(cluster.extra_sans.iter().map(normalized));
             }
-            Self::KubeletServing => names.extend(own),
+            Self::KubeletServing | Self::MetricsGateway => names.extend(own),
             _ => {}
         }
         names
@@ -248,7 +268,7 @@ pub(crate) fn wanted(cluster: &Cluster) -> BTreeMap<String, Wanted> {
     add(CertificateKind::Admin, None);
     add(CertificateKind::SuperAdmin, None);
     for host in &cluster.hosts {
-        for kind in CertificateKind::ALL.into_iter().filter(|kind| kind.lies_on(host)) {
+        for kind in CertificateKind::ALL.into_iter().filter(|kind| kind.lies_on(cluster, host)) {
             add(kind, Some(host));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barque_model::{Cluster, Component, Host, HostFile, Owner, RUN_MARKER, Role};
+use barque_model::{Cluster, Component, Host, HostFile, METRICS_GATEWAY, METRICS_GATEWAY_FOLDER, Owner, RUN_MARKER, Role};
 
 use crate::{Authority, CertificateKind, KubeconfigUser, NotInVault, Vault, encryption, kubeconfig, own_api_url};
 
@@ -12,7 +12,8 @@ const PKI: &str = "/etc/kubernetes/pki";
 ///
 /// Names are kubeadm's. Modes follow the CIS benchmark 1.1.19 to 1.1.21: certificates 0644, keys and kubeconfigs 0600, all of root, with
 /// one exception: etcd runs as its own user and must read its server and peer keys, so those two belong to `etcd`. The benchmark looks at
-/// `/etc/kubernetes/pki` as a whole for `root:root`; etcd as root would please it and be less safe.
+/// `/etc/kubernetes/pki` as a whole for `root:root`; etcd as root would please it and be less safe. The metrics gateway, a user of its own
+/// too, has a folder of its own.
 ///
 /// The keys of the etcd and front-proxy authorities lie on no host. The Kubernetes authority's key lies on masters, where
 /// kube-controller-manager signs kubelets' renewals with it.
@@ -27,6 +28,12 @@ pub fn files_for(cluster: &Cluster, host: &Host, vault: &Vault) -> Result<Vec<Ho
     if host.has(Role::LoadBalancer) {
         // haproxy checks the API servers' certificates before it calls one healthy.
         files.authority(Authority::Kubernetes);
+    }
+    if cluster.metrics_gateway(host).is_some() {
+        let folder = METRICS_GATEWAY_FOLDER;
+        files.pair(CertificateKind::MetricsGateway, &format!("{folder}/server"), Owner::of(METRICS_GATEWAY))?;
+        // It verifies Prometheus's tokens without asking the API.
+        files.add(HostFile::public(format!("{folder}/sa.pub"), vault.service_account().public.as_str()));
     }
     if host.runs(Component::KubeApiserver) {
         control_plane(cluster, &mut files)?;
@@ -58,6 +65,8 @@ fn control_plane(cluster: &Cluster, files: &mut Files<'_>) -> Result<(), NotInVa
         (CertificateKind::ApiserverKubeletClient, "apiserver-kubelet-client"),
         (CertificateKind::ApiserverEtcdClient, "apiserver-etcd-client"),
         (CertificateKind::FrontProxyClient, "front-proxy-client"),
+        (CertificateKind::ControllerManagerServing, "controller-manager"),
+        (CertificateKind::SchedulerServing, "scheduler"),
     ] {
         files.pair(kind, &format!("{PKI}/{name}"), Owner::root())?;
     }

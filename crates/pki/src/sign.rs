@@ -1,5 +1,7 @@
 //! Makes keys and certificates.
 
+use std::collections::BTreeSet;
+
 use barque_model::SubjectName;
 use jiff::{SignedDuration, Timestamp};
 use rand::TryRngCore as _;
@@ -51,7 +53,12 @@ pub(crate) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], SignError> {
 
 /// Makes an authority's certificate for `key`, which may have signed leaves before: they stay valid under the new certificate.
 pub(crate) fn authority(authority: Authority, key: &KeyPair, now: Timestamp) -> Result<String, SignError> {
-    let mut params = parameters(authority.common_name(), None, now, end(now, AUTHORITY_LIFETIME)?)?;
+    self_signed(authority.common_name(), key, now, end(now, AUTHORITY_LIFETIME)?)
+}
+
+/// Makes a certificate of an authority that ends at `end`.
+pub(crate) fn self_signed(common_name: &str, key: &KeyPair, now: Timestamp, end: Timestamp) -> Result<String, SignError> {
+    let mut params = parameters(common_name, None, now, end)?;
     // No intermediate authorities below.
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -65,20 +72,33 @@ pub(crate) fn leaf(
     authority_end: Timestamp,
     now: Timestamp,
 ) -> Result<KeyedCertificate, SignError> {
+    let end = end(now, LEAF_LIFETIME)?.min(authority_end);
+    let subject = (wanted.common_name.as_str(), wanted.organization);
+    signed_leaf(subject, wanted.purposes, &wanted.names, issuer, now, end)
+}
+
+/// Makes a leaf with a new key that ends at `end`; `subject` is its common name and organization.
+pub(crate) fn signed_leaf(
+    subject: (&str, Option<&str>),
+    purposes: &[Purpose],
+    names: &BTreeSet<SubjectName>,
+    issuer: &Issuer<'_, KeyPair>,
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<KeyedCertificate, SignError> {
     let key = new_key()?;
-    let mut params = parameters(&wanted.common_name, wanted.organization, now, end(now, LEAF_LIFETIME)?.min(authority_end))?;
+    let mut params = parameters(subject.0, subject.1, now, end)?;
     // Written out, so that the certificate has the critical extension that says it is no authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = wanted
-        .purposes
+    params.extended_key_usages = purposes
         .iter()
         .map(|purpose| match purpose {
             Purpose::Server => ExtendedKeyUsagePurpose::ServerAuth,
             Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
         })
         .collect();
-    for name in &wanted.names {
+    for name in names {
         params.subject_alt_names.push(match name {
             SubjectName::Dns(name) => SanType::DnsName(name.as_str().try_into()?),
             SubjectName::Address(address) => SanType::IpAddress(*address),
@@ -88,7 +108,7 @@ pub(crate) fn leaf(
     Ok(KeyedCertificate { certificate, key: into_pem(key) })
 }
 
-fn end(now: Timestamp, lifetime: SignedDuration) -> Result<Timestamp, SignError> {
+pub(crate) fn end(now: Timestamp, lifetime: SignedDuration) -> Result<Timestamp, SignError> {
     now.checked_add(lifetime).map_err(|_| SignError::Time)
 }
 
@@ -109,12 +129,12 @@ fn parameters(common_name: &str, organization: Option<&str>, now: Timestamp, end
 }
 
 /// A random 128-bit number whose two highest bits are fixed, so that it is positive and always 16 bytes long.
-fn serial() -> Result<SerialNumber, SignError> {
+pub(crate) fn serial() -> Result<SerialNumber, SignError> {
     let mut bytes = random::<16>()?;
     bytes[0] = bytes[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn date(at: Timestamp) -> Result<time::OffsetDateTime, SignError> {
+pub(crate) fn date(at: Timestamp) -> Result<time::OffsetDateTime, SignError> {
     time::OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(|_| SignError::Time)
 }

@@ -106,13 +106,14 @@ fn workload(check: &ClusterGate) -> Option<String> {
     match check {
         ClusterGate::DeploymentReady { namespace, name, .. } => Some(format!("Deployment {namespace}/{name}")),
         ClusterGate::DaemonSetReady { namespace, name } => Some(format!("DaemonSet {namespace}/{name}")),
+        ClusterGate::StatefulSetReady { namespace, name } => Some(format!("StatefulSet {namespace}/{name}")),
         _ => None,
     }
 }
 
 fn words(check: &ClusterGate) -> String {
     match check {
-        ClusterGate::DeploymentReady { .. } | ClusterGate::DaemonSetReady { .. } => {
+        ClusterGate::DeploymentReady { .. } | ClusterGate::DaemonSetReady { .. } | ClusterGate::StatefulSetReady { .. } => {
             format!("{} is ready", workload(check).unwrap_or_default())
         }
         ClusterGate::ApiServiceAvailable { name } => format!("{name} is available"),

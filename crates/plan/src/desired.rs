@@ -7,6 +7,7 @@ use barque_model::{Cluster, Component, Digest, Host, HostFile, Owner, Release, S
 use barque_render::ImageNeed;
 
 use crate::inputs::{inputs_of, wanted_binaries};
+use crate::own_units;
 use crate::{Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User};
 
 /// Artifacts by name and version, as a bundle holds them for one architecture and distribution.
@@ -57,7 +58,7 @@ pub struct DesiredResource {
 }
 
 impl DesiredResource {
-    fn new(resource: Resource, stage: Stage) -> Self {
+    pub(crate) fn new(resource: Resource, stage: Stage) -> Self {
         Self { resource, content: None, stage, after: Vec::new(), inputs: Vec::new(), component: None }
     }
 }
@@ -78,6 +79,12 @@ pub struct DesiredInputs<'a> {
     /// Images of add-ons that the bundle has.
     pub addon_images: &'a [ImageNeed],
 }
+
+/// barque's own program among the artifacts. Hosts need none from a bundle: the agent of each is it.
+pub const OWN_PROGRAM: &str = "barque";
+
+/// Its version, which is also that of this crate.
+pub const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Stage under which a component's own resources are shown.
 pub const fn stage_of(component: Component) -> Stage {
@@ -114,7 +121,8 @@ pub fn desired(inputs: &DesiredInputs<'_>, host: &Host) -> Result<HostDesired, M
         unit(&mut builder, *component, host);
     }
     images(&mut builder, inputs, host)?;
-    watchdog(&mut builder);
+    own_units::gateway(&mut builder, inputs, host)?;
+    own_units::watchdog(&mut builder);
     builder.registries();
     builder.order();
     Ok(HostDesired { resources: builder.resources })
@@ -234,24 +242,6 @@ fn unit(builder: &mut Builder, component: Component, host: &Host) {
     builder.add(desired);
 }
 
-/// The watchdog's timer. It starts when every unit that it watches runs, so that it does not disturb their first start.
-fn watchdog(builder: &mut Builder) {
-    let is_input = |desired: &&DesiredResource| matches!(&desired.resource, Resource::File(file) if barque_render::WATCHDOG_FILES.contains(&file.path.as_str()));
-    let inputs: Vec<ResourceId> = builder.resources.iter().filter(is_input).map(|desired| desired.resource.id()).collect();
-    let resource = Resource::Unit(Unit {
-        name: barque_render::WATCHDOG_TIMER.to_owned(),
-        fingerprint: fingerprint(builder.resources.iter().filter(is_input)),
-        on_change: OnChange::Restart,
-        start_timeout_seconds: 30,
-        restart_limit: 4,
-    });
-    let mut desired = DesiredResource::new(resource, Stage::Hosts);
-    let units = builder.resources.iter().filter(|other| matches!(other.resource, Resource::Unit(_)));
-    desired.after = units.map(|unit| unit.resource.id()).chain(inputs.iter().cloned()).collect();
-    desired.inputs = inputs;
-    builder.add(desired);
-}
-
 fn is_input(component: Component, desired: &DesiredResource) -> bool {
     match &desired.resource {
         Resource::File(file) => inputs_of(component, &file.path),
@@ -267,7 +257,7 @@ fn is_input(component: Component, desired: &DesiredResource) -> bool {
 }
 
 /// Digest of all that a unit reads at start. Sorted by path, so that the order of rendering does not matter.
-fn fingerprint<'a>(inputs: impl Iterator<Item = &'a DesiredResource>) -> Digest {
+pub(crate) fn fingerprint<'a>(inputs: impl Iterator<Item = &'a DesiredResource>) -> Digest {
     let mut lines: Vec<String> = inputs
         .map(|desired| match &desired.resource {
             Resource::File(file) => format!("{} {}", file.path, file.digest),
@@ -283,13 +273,13 @@ fn fingerprint<'a>(inputs: impl Iterator<Item = &'a DesiredResource>) -> Digest 
     Digest::of(lines.join("\n").as_bytes())
 }
 
-struct Builder {
-    resources: Vec<DesiredResource>,
+pub(crate) struct Builder {
+    pub(crate) resources: Vec<DesiredResource>,
     index: BTreeMap<ResourceId, usize>,
 }
 
 impl Builder {
-    fn add(&mut self, desired: DesiredResource) {
+    pub(crate) fn add(&mut self, desired: DesiredResource) {
         let id = desired.resource.id();
         if self.index.contains_key(&id) {
             return;

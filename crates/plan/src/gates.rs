@@ -259,6 +259,13 @@ fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     }
 }
 
+/// Each of its pods is on a host of its own.
+fn replicas_of_dns(inputs: &PlanInputs<'_>) -> u32 {
+    let values = inputs.dns.iter().filter_map(|object| serde_json::from_str::<serde_json::Value>(&object.json).ok());
+    let replicas = values.filter(|object| object["kind"] == "Deployment").find_map(|object| object["spec"]["replicas"].as_u64());
+    replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1)
+}
+
 fn dns(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     let kube: Vec<&Host> = inputs.cluster.hosts.iter().filter(|host| host.is_node()).collect();
     let mut needed = vec![Key::gate("dns objects"), Key::gate("nodes")];
@@ -269,11 +276,7 @@ fn dns(graph: &mut Graph, inputs: &PlanInputs<'_>) {
         needed.extend(images.map(|wanted| Key::resource(&host.name, &wanted.resource.id())));
     }
     needed.extend(units(inputs, Component::Flanneld));
-    let gate = ClusterGate::DeploymentReady {
-        namespace: "kube-system".into(),
-        name: "coredns".into(),
-        nodes: u32::try_from(kube.len()).unwrap_or(2).min(2),
-    };
+    let gate = ClusterGate::DeploymentReady { namespace: "kube-system".into(), name: "coredns".into(), nodes: replicas_of_dns(inputs) };
     let edited = held_objects(inputs);
     if inputs.dns.iter().any(|object| edited.contains(&object.name.as_str())) {
         // Somebody runs it in another way on purpose; what counts is that it answers.

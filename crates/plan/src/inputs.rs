@@ -28,10 +28,13 @@ pub(crate) fn inputs_of(component: Component, path: &str) -> bool {
         }
         Component::KubeControllerManager => {
             matches!(kubernetes, "pki/ca.crt" | "pki/ca.key" | "pki/sa.key" | "pki/front-proxy-ca.crt" | "controller-manager.conf")
+                || kubernetes.starts_with("pki/controller-manager.")
                 || kubernetes.starts_with("kube-controller-manager")
         }
         Component::KubeScheduler => {
-            matches!(kubernetes, "pki/ca.crt" | "pki/front-proxy-ca.crt" | "scheduler.conf") || kubernetes.starts_with("kube-scheduler")
+            matches!(kubernetes, "pki/ca.crt" | "pki/front-proxy-ca.crt" | "scheduler.conf")
+                || kubernetes.starts_with("pki/scheduler.")
+                || kubernetes.starts_with("kube-scheduler")
         }
         // Mirrors under certs.d are read at each pull.
         Component::Containerd => path.starts_with("/etc/containerd/") && !path.starts_with("/etc/containerd/certs.d/"),

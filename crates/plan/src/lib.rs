@@ -13,6 +13,7 @@ mod inputs;
 mod ledger;
 mod limit;
 mod observed;
+mod own_units;
 mod prior;
 mod probe;
 mod pulls;
@@ -26,7 +27,9 @@ mod undo;
 
 pub use addons::AddonWanted;
 pub use build::{ClusterFacts, ClusterObject, HostObserved, PlanInputs, build, node_labels};
-pub use desired::{ArtifactIndex, DesiredInputs, DesiredResource, HostDesired, MissingArtifact, desired, stage_of};
+pub use desired::{
+    ArtifactIndex, DesiredInputs, DesiredResource, HostDesired, MissingArtifact, OWN_PROGRAM, OWN_VERSION, desired, stage_of,
+};
 pub use difference::{Change, Difference, difference};
 pub use facts::{DiskSpace, HostFacts, InterfaceAddress, OsRelease};
 pub use firewall::{FIREWALL_FOLDER, FIREWALL_UNIT, FIREWALL_UNIT_FILE, FirewallInputs, firewall, is_of_firewall};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use barque_event::Stage;
-use barque_model::{Component, HostName, RunId};
+use barque_model::{Component, HostName, METRICS_GATEWAY, METRICS_GATEWAY_FOLDER, RunId};
+use barque_render::is_of_metrics_gateway;
 
 use crate::build::PlanInputs;
 use crate::desired::stage_of;
@@ -16,7 +17,8 @@ use crate::{Action, LedgerEntry, Observed, Resource, ResourceId};
 const ORIGIN: &str = "00000000T000000Z-0000";
 
 /// The resources of a host to remove, in the order of the ledger. Packages, users, folders, kernel parameters and images stay: others may use
-/// them by now, and a rollback takes them back. The folder of a registry goes: an empty one would still keep containerd from `_default`.
+/// them by now, and a rollback takes them back. The folder of a registry goes: an empty one would still keep containerd from `_default`. So do
+/// the folder and the user of the metrics gateway, which nobody else has a use for: an add-on that is off leaves nothing.
 pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &BTreeSet<(HostName, ResourceId)>) -> Vec<&'a LedgerEntry> {
     let (Some(entries), Some(desired)) = (inputs.ledger.get(host), inputs.desired.get(host)) else { return Vec::new() };
     let wanted: BTreeSet<ResourceId> = desired.resources.iter().map(|wanted| wanted.resource.id()).collect();
@@ -26,7 +28,8 @@ pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &B
         let is_gone = entry.original.is_absent() && is_gone(seen);
         let is_removable = match &entry.resource {
             Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_) => true,
-            Resource::Directory(directory) => is_of_registry(&directory.path),
+            Resource::Directory(directory) => is_of_registry(&directory.path) || directory.path == METRICS_GATEWAY_FOLDER,
+            Resource::User(user) => user.name == METRICS_GATEWAY,
             _ => false,
         };
         // A packet filter is applied and removed by verbs of its own.
@@ -52,6 +55,7 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
             Resource::Unit(unit) => (component_of(&unit.name).map_or(Stage::Hosts, stage_of), "stop", Vec::new()),
             Resource::File(file) => {
                 let reads = |other: &&&LedgerEntry| match &other.resource {
+                    Resource::Unit(unit) if unit.name == barque_render::metrics_gateway_unit() => is_of_metrics_gateway(&file.path),
                     Resource::Unit(unit) => component_of(&unit.name).is_some_and(|component| inputs_of(component, &file.path)),
                     _ => false,
                 };
@@ -60,6 +64,8 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
                 (Stage::Hosts, "remove", after)
             }
             Resource::Directory(directory) => (Stage::Hosts, "remove", files_in(&directory.path, host, removals)),
+            // A file whose owner is gone would belong to whoever gets the number next.
+            Resource::User(_) => (Stage::Hosts, "remove", files_in(METRICS_GATEWAY_FOLDER, host, removals)),
             _ => (
                 Stage::Hosts,
                 "remove",

@@ -245,6 +245,13 @@ pub enum ClusterGate {
         /// Name.
         name: String,
     },
+    /// Every pod of a StatefulSet is ready and of its latest template.
+    StatefulSetReady {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
     /// The API servers reach what serves an API group.
     ApiServiceAvailable {
         /// Its name, such as `v1beta1.metrics.k8s.io`.

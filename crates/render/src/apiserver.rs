@@ -31,10 +31,15 @@ fn etcd_servers(cluster: &Cluster, host: &Host) -> Vec<String> {
     if host.runs(Component::Etcd) { vec![url(host)] } else { cluster.running(Component::Etcd).map(url).collect() }
 }
 
+/// Who issues the cluster's tokens, as they name it.
+pub(crate) fn issuer(cluster: &Cluster) -> String {
+    format!("https://kubernetes.default.svc.{}", cluster.network.dns_domain)
+}
+
 pub(crate) fn args(cluster: &Cluster, host: &Host) -> Args {
     let network = &cluster.network;
     let logs = &cluster.logs;
-    let issuer = format!("https://kubernetes.default.svc.{}", network.dns_domain);
+    let issuer = issuer(cluster);
     let balanced = cluster.load_balancer.is_some();
     let mut args = Args::new();
     args.set("advertise-address", host.address)

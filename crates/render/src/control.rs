@@ -1,6 +1,8 @@
 //! kube-controller-manager and kube-scheduler.
 
-use barque_model::{Cluster, Component, HostFile};
+use std::net::{IpAddr, Ipv4Addr};
+
+use barque_model::{Cluster, Component, Host, HostFile};
 use serde_json::{Value, json};
 
 use crate::args::Args;
@@ -10,14 +12,21 @@ use crate::yaml::document;
 
 const SCHEDULER_CONFIG: &str = "/etc/kubernetes/kube-scheduler.yaml";
 
-pub(crate) fn controller_manager_args(cluster: &Cluster) -> Args {
+/// Loopback, unless somebody is to ask for metrics.
+fn listening(cluster: &Cluster, host: &Host) -> IpAddr {
+    if cluster.monitoring().is_some() { host.address } else { Ipv4Addr::LOCALHOST.into() }
+}
+
+pub(crate) fn controller_manager_args(cluster: &Cluster, host: &Host) -> Args {
     let kubeconfig = format!("{KUBERNETES}/controller-manager.conf");
     let network = &cluster.network;
     let mut args = Args::new();
     args.set("kubeconfig", &kubeconfig)
         .set("authentication-kubeconfig", &kubeconfig)
         .set("authorization-kubeconfig", &kubeconfig)
-        .set("bind-address", "127.0.0.1")
+        .set("bind-address", listening(cluster, host))
+        .set("tls-cert-file", format!("{PKI}/controller-manager.crt"))
+        .set("tls-private-key-file", format!("{PKI}/controller-manager.key"))
         .set("client-ca-file", CA)
         .set("requestheader-client-ca-file", format!("{PKI}/front-proxy-ca.crt"))
         .set("tls-min-version", "VersionTLS12")
@@ -43,7 +52,7 @@ pub(crate) fn controller_manager_args(cluster: &Cluster) -> Args {
     args.merged(cluster, Component::KubeControllerManager)
 }
 
-pub(crate) fn controller_manager_files(cluster: &Cluster) -> Vec<HostFile> {
+pub(crate) fn controller_manager_files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
     let environment_file = format!("{KUBERNETES}/kube-controller-manager.env");
     let unit = Service {
         component: Component::KubeControllerManager,
@@ -58,16 +67,18 @@ pub(crate) fn controller_manager_files(cluster: &Cluster) -> Vec<HostFile> {
         start_timeout: 60,
         stop_timeout: 30,
     };
-    vec![HostFile::public(&environment_file, controller_manager_args(cluster).environment_file("ARGS")).with_mode(0o600), unit.file()]
+    vec![HostFile::public(&environment_file, controller_manager_args(cluster, host).environment_file("ARGS")).with_mode(0o600), unit.file()]
 }
 
-pub(crate) fn scheduler_args(cluster: &Cluster) -> Args {
+pub(crate) fn scheduler_args(cluster: &Cluster, host: &Host) -> Args {
     let kubeconfig = format!("{KUBERNETES}/scheduler.conf");
     let mut args = Args::new();
     args.set("config", SCHEDULER_CONFIG)
         .set("authentication-kubeconfig", &kubeconfig)
         .set("authorization-kubeconfig", &kubeconfig)
-        .set("bind-address", "127.0.0.1")
+        .set("bind-address", listening(cluster, host))
+        .set("tls-cert-file", format!("{PKI}/scheduler.crt"))
+        .set("tls-private-key-file", format!("{PKI}/scheduler.key"))
         .set("client-ca-file", CA)
         .set("requestheader-client-ca-file", format!("{PKI}/front-proxy-ca.crt"))
         .set("tls-min-version", "VersionTLS12")
@@ -87,7 +98,7 @@ pub(crate) fn scheduler_config() -> Value {
     })
 }
 
-pub(crate) fn scheduler_files(cluster: &Cluster) -> Vec<HostFile> {
+pub(crate) fn scheduler_files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
     let environment_file = format!("{KUBERNETES}/kube-scheduler.env");
     let unit = Service {
         component: Component::KubeScheduler,
@@ -103,7 +114,7 @@ pub(crate) fn scheduler_files(cluster: &Cluster) -> Vec<HostFile> {
         stop_timeout: 30,
     };
     vec![
-        HostFile::public(&environment_file, scheduler_args(cluster).environment_file("ARGS")).with_mode(0o600),
+        HostFile::public(&environment_file, scheduler_args(cluster, host).environment_file("ARGS")).with_mode(0o600),
         HostFile::public(SCHEDULER_CONFIG, document(&scheduler_config())).with_mode(0o600),
         unit.file(),
     ]

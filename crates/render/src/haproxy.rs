@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use barque_model::{Cluster, Component, HostFile, Role};
+use barque_model::{Cluster, Component, HostFile, LoadBalancer, Role};
 
 use crate::args::Args;
 use crate::component::url_host;
@@ -11,6 +11,11 @@ use crate::paths::{API_PORT, CA};
 
 /// The backend's name; barque drains `masters/HOST` through the admin socket before it restarts that master.
 const BACKEND: &str = "masters";
+
+/// On loopback, with the add-on `monitoring` only: haproxy's metrics in Prometheus's format.
+pub(crate) const METRICS_PORT: u16 = 8405;
+/// Their path.
+pub(crate) const METRICS_PATH: &str = "/metrics";
 
 /// haproxy's only flag of barque's, which has one dash and no `=`: Debian's unit would set it itself if this file did not.
 const MASTER_SOCKET: (&str, &str) = ("S", "/run/haproxy-master.sock");
@@ -30,12 +35,74 @@ pub(crate) fn files(cluster: &Cluster) -> Vec<HostFile> {
     let mut environment = Args::new().merged(cluster, Component::Haproxy).environment_file("EXTRAOPTS");
     environment = environment.replacen("EXTRAOPTS=\"", &format!("EXTRAOPTS=\"-{flag} {socket} "), 1).replace(" \"\n", "\"\n");
     let drop_in = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nEnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
-    let bind = if balancer.vip.is_ipv6() { format!("[::]:{} v4v6", balancer.port) } else { format!("*:{}", balancer.port) };
+    let config = format!("{}{}{}", config(cluster, &bind(balancer, balancer.port)), web(cluster, balancer), metrics(cluster));
     vec![
         HostFile::public("/etc/haproxy/haproxy.env", environment),
-        HostFile::public("/etc/haproxy/haproxy.cfg", managed(&config(cluster, &bind))),
+        HostFile::public("/etc/haproxy/haproxy.cfg", managed(&config)),
         HostFile::public("/etc/systemd/system/haproxy.service.d/10-barque.conf", managed(drop_in)),
     ]
+}
+
+/// All addresses: the VIP comes and goes.
+fn bind(balancer: &LoadBalancer, port: u16) -> String {
+    if balancer.vip.is_ipv6() { format!("[::]:{port} v4v6") } else { format!("*:{port}") }
+}
+
+/// Web ports of the add-on `ingress`, passed on to the nodes that answer.
+fn web(cluster: &Cluster, balancer: &LoadBalancer) -> String {
+    let mut text = String::new();
+    let Some(front) = cluster.ingress_front() else { return text };
+    for (name, passed) in front.both() {
+        let bind = bind(balancer, passed.port);
+        let _ = write!(
+            text,
+            "
+frontend ingress-{name}
+    bind {bind}
+    timeout client 1h
+    default_backend ingress-{name}
+
+backend ingress-{name}
+    balance leastconn
+    timeout server 1h
+    # Connections to a node that is gone end within half a minute.
+    srvtcpka-idle 10s
+    srvtcpka-intvl 5s
+    srvtcpka-cnt 3
+    # kube-proxy says whether a node has a pod that takes new connections. One that is stopping finishes those that it has.
+    option httpchk
+    http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host {name}
+    http-check expect status 200
+    # The pod learns the client's address from the header, which it takes from balancers alone.
+    default-server check port {health} inter 1s fall 2 rise 1 send-proxy-v2
+",
+            health = front.health_node_port
+        );
+        for node in cluster.hosts.iter().filter(|host| host.is_node()) {
+            let _ = writeln!(text, "    server {} {}:{}", node.name, url_host(node.address), passed.node_port);
+        }
+    }
+    text
+}
+
+/// For the metrics gateway of the add-on `monitoring`, which lets nobody else ask from outside.
+fn metrics(cluster: &Cluster) -> String {
+    if cluster.monitoring().is_none() {
+        return String::new();
+    }
+    format!(
+        "
+frontend metrics
+    bind 127.0.0.1:{METRICS_PORT}
+    mode http
+    # Each measurement is a request; only faults are worth a line.
+    option dontlog-normal
+    timeout client 10s
+    timeout http-request 5s
+    http-request use-service prometheus-exporter if {{ path {METRICS_PATH} }}
+    http-request deny deny_status 404
+"
+    )
 }
 
 fn config(cluster: &Cluster, bind: &str) -> String {

@@ -1,8 +1,8 @@
-//! What a host needs besides its components: directories, kernel parameters, the journal's limit, the watchdog, registry mirrors.
+//! What a host needs besides its components: directories, kernel parameters, the journal's limit, the watchdog, the metrics gateway, registry mirrors.
 
 use std::fmt::Write as _;
 
-use barque_model::{Cluster, Component, FlannelBackend, Host, HostFile, KubeProxyMode, Owner, Role};
+use barque_model::{Cluster, Component, FlannelBackend, Host, HostFile, KubeProxyMode, METRICS_GATEWAY_FOLDER, Owner, Role};
 
 use crate::header::managed;
 use crate::paths::{AUDIT_LOGS, CERTS_D, CNI_BINARIES, CNI_CONFIG, ETCD_DATA, ETCD_PKI, KUBELET_PKI, KUBERNETES, PKI};
@@ -23,6 +23,7 @@ pub fn host_files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
         HostFile::public("/etc/systemd/journald.conf.d/10-barque.conf", managed(&journal)),
     ];
     files.extend(crate::watchdog::files(host));
+    files.extend(crate::gateway::files(cluster, host));
     if host.is_node() {
         files.extend(crate::registries::files(cluster));
     }
@@ -95,6 +96,9 @@ pub fn directories(cluster: &Cluster, host: &Host) -> Vec<(String, u32, Owner)> 
             ("/etc/systemd/system/haproxy.service.d", 0o755, Owner::root()),
             ("/etc/systemd/system/keepalived.service.d", 0o755, Owner::root()),
         ]);
+    }
+    if cluster.metrics_gateway(host).is_some() {
+        paths.push((METRICS_GATEWAY_FOLDER, 0o755, Owner::root()));
     }
     if host.has(Role::Master) {
         paths.extend([("/var/log/kubernetes", 0o755, Owner::root()), (AUDIT_LOGS, 0o700, Owner::root())]);

@@ -10,6 +10,7 @@ mod containerd;
 mod control;
 mod etcd;
 mod flannel;
+mod gateway;
 mod haproxy;
 mod header;
 mod host;
@@ -31,6 +32,7 @@ mod testing;
 mod tests;
 
 pub use component::{RenderFacts, component_files};
+pub use gateway::{is_of_metrics_gateway, metrics_gateway_unit};
 pub use host::{directories, host_files, kernel_modules, sysctls};
 pub use keepalived::{DeployedBalancer, KEEPALIVED_FILE, deployed_balancer};
 pub use needs::{BinaryNeed, ImageNeed, binaries, images, needed_images, packages};

@@ -63,6 +63,63 @@ fn files_of_one_host_of_each_role() {
 }
 
 #[test]
+fn balancers_pass_web_ports_on_to_the_ingress() {
+    let mut cluster = cluster();
+    let settings = serde_json::json!({"behindLoadBalancer": true, "httpPort": 80, "httpsPort": 443, "httpNodePort": 30080, "httpsNodePort": 30443, "healthNodePort": 30081});
+    let name = "ingress".parse().unwrap();
+    cluster.addons.push(barque_model::ClusterAddon { name, origin: barque_model::AddonOrigin::Barque, settings });
+    let files = component_files(&cluster, &release(), host(&cluster, "lb1"), Component::Haproxy, &facts());
+    let config = text(files.iter().find(|file| file.path.ends_with("haproxy.cfg")).unwrap());
+    insta::assert_snapshot!("lb1-haproxy-ingress", &config[config.find("frontend ingress-http").unwrap()..]);
+}
+
+#[test]
+fn monitoring_asks_etcd_and_balancers_through_a_gateway() {
+    let without = cluster();
+    let mut with = cluster();
+    let settings = serde_json::json!({"hostMetricsPort": 9100, "gatewayPort": 9259});
+    let name = "monitoring".parse().unwrap();
+    with.addons.push(barque_model::ClusterAddon { name, origin: barque_model::AddonOrigin::Barque, settings });
+    let own = |cluster: &Cluster, name: &str| {
+        let mut files = host_files(cluster, host(cluster, name));
+        files.retain(|file| crate::is_of_metrics_gateway(&file.path));
+        files
+    };
+    for name in ["lb1", "m1"] {
+        insta::assert_snapshot!(format!("{name}-metrics-gateway"), show(&own(&with, name)));
+    }
+    assert!(own(&with, "n1").is_empty(), "neither etcd nor a balancer");
+    assert!(without.hosts.iter().all(|host| own(&without, host.name.as_str()).is_empty()));
+    let config = content(&with, "lb1", Component::Haproxy, "/etc/haproxy/haproxy.cfg");
+    insta::assert_snapshot!("lb1-haproxy-metrics", &config[config.find("frontend metrics").unwrap()..]);
+    let flags = with.extra_args.entry(Component::Etcd).or_default();
+    flags.insert("listen-metrics-urls".into(), "https://10.0.0.11:2381,http://127.0.0.1:12381/".into());
+    assert!(show(&own(&with, "m1")).contains("\"/etcd\" = \"http://127.0.0.1:12381/metrics\""), "a flag of the cluster file counts");
+}
+
+#[test]
+fn dns_grows_with_the_cluster_and_knows_other_domains() {
+    let dns = |cluster: &Cluster| {
+        let objects = objects(cluster, &release()).dns;
+        let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap().clone();
+        (of("Deployment")["spec"]["replicas"].clone(), of("ConfigMap")["data"]["Corefile"].as_str().unwrap().to_owned())
+    };
+    let mut cluster = cluster();
+    assert_eq!(dns(&cluster).0, 2, "five nodes");
+    let node = host(&cluster, "n1").clone();
+    for number in 0..30 {
+        cluster.hosts.push(barque_model::Host { name: format!("x{number}").parse().unwrap(), ..node.clone() });
+    }
+    assert_eq!(dns(&cluster).0, 3, "35 nodes");
+    let settings = serde_json::json!({"replicas": 1, "nodesPerReplica": 16, "cacheSeconds": 5, "forward": ["192.0.2.53"], "stubDomains": [{"domain": "corp.example", "servers": ["192.0.2.54", "192.0.2.55:5353"]}]});
+    let name = "dns".parse().unwrap();
+    cluster.addons = vec![barque_model::ClusterAddon { name, origin: barque_model::AddonOrigin::Barque, settings }];
+    let (replicas, corefile) = dns(&cluster);
+    assert_eq!(replicas, 1);
+    insta::assert_snapshot!("corefile-with-settings", corefile);
+}
+
+#[test]
 fn needs_of_one_host_of_each_role() {
     let cluster = cluster();
     let mut shown = String::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use barque_addon::{Addon, Fault, FaultKind, Library, Member, OrderFault, in_order};
-use barque_model::{AddonName, AddonOrigin, ClusterAddon, Version};
+use barque_model::{AddonName, AddonOrigin, Cluster, ClusterAddon, Version};
 use serde_json::{Value, json};
 
 use crate::field::Field;
@@ -23,13 +23,33 @@ pub(crate) struct Sources<'run> {
     pub(crate) root: &'run Node,
 }
 
+/// Where the add-ons of a file stand.
+#[derive(Debug)]
+pub(crate) struct Places<'run> {
+    root: &'run Node,
+    /// Entry and place by name.
+    entries: BTreeMap<AddonName, (usize, Place)>,
+}
+
+impl Places<'_> {
+    /// Ports of an add-on against those of the cluster, which are known once everything is.
+    pub(crate) fn check_ports(&self, cluster: &Cluster, report: &mut Report) {
+        let Some((setting, message, hint)) = cluster.ingress_fault() else { return };
+        let entry = self.entries.iter().find(|(name, _)| name.as_str() == "ingress").map(|(_, entry)| *entry);
+        let Some((index, place)) = entry else { return };
+        let path = [Member::Field(setting.to_owned())];
+        let written = setting_node(self.root, index, &path).filter(|node| node.key.is_some()).map(|node| node.place);
+        report.error(written.unwrap_or(place), format!("add-on `ingress`: {message}"), hint);
+    }
+}
+
 /// The add-ons that are on, in the order in which they are applied; `dns` is the first.
-pub(crate) fn resolve(
+pub(crate) fn resolve<'run>(
     list: Option<Located<Vec<Field<AddonEntry>>>>,
     kubernetes: Option<Version>,
-    sources: &Sources<'_>,
+    sources: &Sources<'run>,
     report: &mut Report,
-) -> Vec<ClusterAddon> {
+) -> (Vec<ClusterAddon>, Places<'run>) {
     let mut found = Found { sources, kubernetes, on: Vec::new(), places: BTreeMap::new() };
     if let Some(list) = list {
         for (index, entry) in list.value.into_iter().enumerate() {
@@ -44,7 +64,25 @@ pub(crate) fn resolve(
         let settings = dns.settings.resolve(&json!({})).0;
         found.on.insert(0, ClusterAddon { name: dns.name.clone(), origin: AddonOrigin::Barque, settings });
     }
-    found.ordered(report)
+    let entries = found.places.clone();
+    (found.ordered(report), Places { root: sources.root, entries })
+}
+
+/// The node of a setting of the entry `index`, or the innermost one on the way to it.
+fn setting_node<'node>(root: &'node Node, index: usize, path: &[Member]) -> Option<&'node Node> {
+    let list = root.get("spec")?.get("addons")?;
+    let Content::List(entries) = &list.content else { return None };
+    let mut node = entries.get(index)?.get("settings")?;
+    for member in path {
+        let next = match (member, &node.content) {
+            (Member::Field(name), _) => node.get(name),
+            (Member::Entry(entry), Content::List(items)) => items.get(*entry),
+            (Member::Entry(_), _) => None,
+        };
+        let Some(next) = next else { break };
+        node = next;
+    }
+    Some(node)
 }
 
 struct Found<'run> {
@@ -52,7 +90,7 @@ struct Found<'run> {
     kubernetes: Option<Version>,
     on: Vec<ClusterAddon>,
     /// Where each name stands.
-    places: BTreeMap<AddonName, Place>,
+    places: BTreeMap<AddonName, (usize, Place)>,
 }
 
 impl Found<'_> {
@@ -66,12 +104,12 @@ impl Found<'_> {
                 return;
             }
         };
-        if let Some(first) = self.places.get(&name) {
+        if let Some((_, first)) = self.places.get(&name) {
             let message = format!("add-on `{name}` is named twice; the first is on line {}", first.line);
             report.error(written.place, message, "keep one entry for each add-on");
             return;
         }
-        self.places.insert(name.clone(), written.place);
+        self.places.insert(name.clone(), (index, written.place));
         let is_on = enabled.at(place).is_none_or(|enabled| *enabled.value);
         let from = from.located(place);
         let addon = match &from {
@@ -148,18 +186,7 @@ impl Found<'_> {
     }
 
     fn place_of(&self, index: usize, fault: &Fault) -> Option<Place> {
-        let list = self.sources.root.get("spec")?.get("addons")?;
-        let Content::List(entries) = &list.content else { return None };
-        let mut node = entries.get(index)?.get("settings")?;
-        for member in &fault.path {
-            let next = match (member, &node.content) {
-                (Member::Field(name), _) => node.get(name),
-                (Member::Entry(entry), Content::List(items)) => items.get(*entry),
-                (Member::Entry(_), _) => None,
-            };
-            let Some(next) = next else { break };
-            node = next;
-        }
+        let node = setting_node(self.sources.root, index, &fault.path)?;
         // A setting that does not exist is marked at its name, a wrong value at itself.
         Some(node.key.filter(|_| fault.kind == FaultKind::Unknown).unwrap_or(node.place))
     }
@@ -171,7 +198,7 @@ impl Found<'_> {
             Ok(order) => order.iter().filter_map(|name| self.on.iter().find(|addon| addon.name == *name).cloned()).collect(),
             Err(faults) => {
                 for fault in faults {
-                    let place = fault.addon().and_then(|name| self.places.get(name)).copied().unwrap_or(Place::START);
+                    let place = fault.addon().and_then(|name| self.places.get(name)).map_or(Place::START, |(_, place)| *place);
                     let off = matches!(&fault, OrderFault::Missing { needed, .. } if self.places.contains_key(needed));
                     let hint = if off { "remove its `enabled: false`, or turn this one off too".to_owned() } else { fault.hint() };
                     report.error(place, fault.to_string(), hint);

@@ -62,11 +62,11 @@ pub(crate) fn cluster(
     let firewall = firewall::resolve(firewall.section(place)?, report);
     let accepted_checks = checks::resolve(accepted.section(place)?, known_drafts, report);
     let extra_sans = settings::names(extra_sans, place, report);
-    let addons = addons::resolve(addon_entries.located(place), kubernetes, sources, report);
+    let (addons, addon_places) = addons::resolve(addon_entries.located(place), kubernetes, sources, report);
     let extra_args = arguments::resolve(extra_args.section(place)?, report);
 
     let load_balancer = if has_balancer { Some(balancer?.finished?) } else { None };
-    Some(Cluster {
+    let cluster = Cluster {
         name: name?,
         kubernetes: kubernetes?,
         hosts: drafts?.into_iter().map(Draft::finish).collect::<Option<_>>()?,
@@ -81,7 +81,9 @@ pub(crate) fn cluster(
         accepted_checks,
         firewall: firewall?,
         addons,
-    })
+    };
+    addon_places.check_ports(&cluster, report);
+    Some(cluster)
 }
 
 fn cluster_name(metadata: Located<Metadata>, report: &mut Report) -> Option<ClusterName> {

@@ -11,6 +11,10 @@ use serde_json::Value;
 
 const KNOWN: Known<'static> = Known { kubernetes: &[Version::new(1, 37, 2)] };
 
+/// What the registry cannot do without, one kind of storage each.
+const REGISTRY_OVER_A_VOLUME: &str = "      settings: {tlsSecret: tls, usersSecret: users, storage: {claim: {name: images}}}\n";
+const REGISTRY_OVER_A_STORE: &str = "      settings:\n        {tlsSecret: tls, usersSecret: users, readOnly: true, storage: {s3: {endpoint: \"https://192.0.2.9:9000\", bucket: images, credentialsSecret: store, caConfigMap: store-ca}}}\n";
+
 /// A cluster of a master and so many nodes, with every add-on on.
 fn cluster(nodes: usize) -> Cluster {
     let mut text =
@@ -23,6 +27,9 @@ fn cluster(nodes: usize) -> Cluster {
     text.push_str("  addons:\n");
     for addon in Library::embedded().barques() {
         let _ = writeln!(text, "    - name: {}", addon.name);
+        if addon.name.as_str() == "registry" {
+            text.push_str(if nodes == 1 { REGISTRY_OVER_A_VOLUME } else { REGISTRY_OVER_A_STORE });
+        }
     }
     parse(&text, "a.yaml", &KNOWN).unwrap_or_else(|errors| panic!("{errors}")).cluster
 }
@@ -71,6 +78,9 @@ fn containers<'a>(value: &'a Value, found: &mut Vec<(&'a Value, &'a Value)>) {
     }
 }
 
+/// Containers that are root, without any capability: files of pods' lines are root's, and nobody else may read them.
+const ROOT: [&str; 1] = ["logging/collector"];
+
 #[test]
 fn every_container_is_bounded_and_confined() {
     for (name, found) in objects(&cluster(3)) {
@@ -80,7 +90,7 @@ fn every_container_is_bounded_and_confined() {
         }
         assert!(!all.is_empty(), "{name} runs nothing");
         for (pod, container) in all {
-            let called = format!("{name}/{}", container["name"]);
+            let called = format!("{name}/{}", container["name"].as_str().unwrap());
             for resource in ["cpu", "memory"] {
                 assert!(container["resources"]["requests"][resource].is_string(), "{called} asks for no {resource}");
             }
@@ -89,7 +99,8 @@ fn every_container_is_bounded_and_confined() {
             assert_eq!(own["allowPrivilegeEscalation"], false, "{called}");
             assert_eq!(own["capabilities"]["drop"][0], "ALL", "{called}");
             assert_eq!(own["readOnlyRootFilesystem"], true, "{called}");
-            assert!(own["runAsNonRoot"] == true || of_pod["runAsNonRoot"] == true, "{called} may be root");
+            let is_root = own["runAsNonRoot"] != true && of_pod["runAsNonRoot"] != true;
+            assert_eq!(is_root, ROOT.contains(&called.as_str()), "{called}: whether it may be root");
             let profile = |context: &Value| context["seccompProfile"]["type"] == "RuntimeDefault";
             assert!(profile(own) || profile(of_pod), "{called} has no seccomp profile");
             let image = container["image"].as_str().unwrap();
@@ -137,7 +148,8 @@ fn a_setting_changes_what_it_says() {
     let mut other = cluster(3);
     let addon = other.addons.iter_mut().find(|addon| addon.name.as_str() == "metrics-server").unwrap();
     addon.settings["resolutionSeconds"] = 30.into();
-    let (before, after) = (objects(&cluster(3)).remove(0).1, objects(&other).remove(0).1);
+    let all = |cluster| objects(cluster).into_iter().flat_map(|(_, found)| found).collect::<Vec<_>>();
+    let (before, after) = (all(&cluster(3)), all(&other));
     let changed: Vec<String> = before.iter().zip(&after).filter(|(one, two)| one != two).map(|(one, _)| name_of(one)).collect();
     assert_eq!(changed, ["Deployment kube-system/metrics-server"]);
 }
@@ -197,5 +209,38 @@ fn needs_order_add_ons_and_are_checked() {
     9:25 `dns` is an add-on of barque's own (give yours another name, or remove `from`)
     10:23 the add-on in `broken` cannot be used: there is no object in it (name another)
     9:13 add-on `metrics-server` 0.9.0 does not run on Kubernetes 1.33.6 (it runs on Kubernetes 1.34 or later)
+    ");
+}
+
+#[test]
+fn ports_of_the_ingress_are_nobody_elses() {
+    let said = |settings: &str| said(&format!("    - {{name: ingress, settings: {{{settings}}}}}\n"), Version::new(1, 37, 2));
+    assert_eq!(said("httpPort: 443"), "dns ingress", "without load balancers nothing listens there");
+    let faults = [said("httpNodePort: 80"), said("httpsNodePort: 30081"), said("healthNodePort: 30443, httpsPort: 80")];
+    insta::assert_snapshot!(faults.concat(), @r"
+    9:48 add-on `ingress`: `httpNodePort` is 80, outside the cluster's node ports 30000-32767 (give a port of 30000-32767, or change `spec.network.nodePorts`)
+    9:23 add-on `ingress`: `httpsNodePort` and `healthNodePort` are the same (give each a port of its own)
+    9:50 add-on `ingress`: `httpsNodePort` and `healthNodePort` are the same (give each a port of its own)
+    ");
+}
+
+#[test]
+fn ports_of_the_balancers_are_one_for_each_purpose() {
+    let file = |settings: &str| {
+        let text = include_str!("../../../examples/ha.yaml");
+        format!("{text}  addons:\n    - name: ingress\n      settings:\n        {settings}\n")
+    };
+    let said = |settings: &str| match parse(&file(settings), "ha.yaml", &KNOWN) {
+        Ok(loaded) => format!("{:?}\n", loaded.cluster.ingress_front()),
+        Err(errors) => {
+            errors.items().iter().map(|item| format!("{} {} ({})\n", item.column, item.message, item.hint)).collect::<Vec<_>>().concat()
+        }
+    };
+    let all = ["behindLoadBalancer: false", "httpPort: 8080", "httpPort: 443", "httpsPort: 6443"].map(said);
+    insta::assert_snapshot!(all.concat(), @r"
+    None
+    Some(IngressFront { http: Passed { port: 8080, node_port: 30080 }, https: Passed { port: 443, node_port: 30443 }, health_node_port: 30081 })
+    7 add-on `ingress`: `httpPort` and `httpsPort` are the same (give each a port of its own)
+    20 add-on `ingress`: `httpsPort` is 6443, which haproxy has for the API (give it another port, or change `spec.loadBalancer.port`)
     ");
 }

@@ -23,7 +23,10 @@ const KNOWN: Known<'static> = Known { kubernetes: &[Version::new(1, 36, 4), Vers
 fn addons() -> Vec<ClusterAddon> {
     let settings = json!({"replicas": 3, "resolutionSeconds": 30, "verbosity": 1, "cpuRequest": "1", "memoryRequest": "1Gi"});
     let addon = |name: &str, settings: Value| ClusterAddon { name: name.parse().unwrap(), origin: AddonOrigin::Barque, settings };
-    vec![addon("dns", json!({})), addon("metrics-server", settings)]
+    vec![
+        addon("dns", json!({"replicas": 0, "nodesPerReplica": 16, "cacheSeconds": 30, "forward": [], "stubDomains": []})),
+        addon("metrics-server", settings),
+    ]
 }
 
 /// Writes a cluster as a cluster file with every field given. JSON is YAML, so the text goes through the same reader.

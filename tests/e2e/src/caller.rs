@@ -1,6 +1,6 @@
-//! A client that calls the API through the virtual address ten times a second, each time over a new connection.
+//! A client that calls a server ten times a second, each time over a new connection.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -32,16 +32,21 @@ pub struct Calls {
 }
 
 impl Caller {
-    /// Begins; the first call has succeeded when this returns. Credentials are those of `kubectl`, written into `folder`.
+    /// Calls the API through the virtual address. Credentials are those of `kubectl`, written into `folder`.
     pub fn start(kubectl: &Kubectl, folder: &Path) -> Result<Self> {
         let view = kubectl.json(&["config", "view", "--raw"])?;
         let server = view["clusters"][0]["cluster"]["server"].as_str().context("the kubeconfig names a server")?.to_owned();
-        let call = Arc::new(Call {
-            url: format!("{server}/api/v1/namespaces/default"),
-            authority: decoded(folder, "caller-ca.crt", &view["clusters"][0]["cluster"]["certificate-authority-data"])?,
-            certificate: decoded(folder, "caller.crt", &view["users"][0]["user"]["client-certificate-data"])?,
-            key: decoded(folder, "caller.key", &view["users"][0]["user"]["client-key-data"])?,
-        });
+        let (cluster, user) = (&view["clusters"][0]["cluster"], &view["users"][0]["user"]);
+        let authority = decoded(folder, "caller-ca.crt", &cluster["certificate-authority-data"])?;
+        let certificate = decoded(folder, "caller.crt", &user["client-certificate-data"])?;
+        let key = decoded(folder, "caller.key", &user["client-key-data"])?;
+        let url = format!("{server}/api/v1/namespaces/default");
+        Self::of(&["--cacert", &authority, "--cert", &certificate, "--key", &key, &url])
+    }
+
+    /// Begins; the first call has succeeded when this returns. `arguments` are curl's: what to call and how.
+    pub fn of(arguments: &[&str]) -> Result<Self> {
+        let call = Arc::new(Call { arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect() });
         call.make().map_err(|reason| anyhow::anyhow!("the first call fails: {reason}"))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -102,37 +107,15 @@ impl Calls {
 
 #[derive(Debug)]
 struct Call {
-    url: String,
-    authority: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+    arguments: Vec<String>,
 }
 
 impl Call {
     /// One call; the reason when it fails.
     fn make(&self) -> Result<(), String> {
-        let paths = [&self.authority, &self.certificate, &self.key].map(|path| path.display().to_string());
-        let [authority, certificate, key] = &paths;
-        let arguments = [
-            "--silent",
-            "--show-error",
-            "--noproxy",
-            "*",
-            "--max-time",
-            LIMIT,
-            "--output",
-            "/dev/null",
-            "--write-out",
-            "%{http_code} %{time_total}",
-            "--cacert",
-            authority,
-            "--cert",
-            certificate,
-            "--key",
-            key,
-            &self.url,
-        ];
-        let finished = run("curl", arguments).map_err(|error| format!("{error:#}"))?;
+        let quiet = ["--silent", "--show-error", "--noproxy", "*", "--max-time", LIMIT, "--output", "/dev/null"];
+        let arguments = quiet.iter().copied().chain(["--write-out", "%{http_code} %{time_total}"]);
+        let finished = run("curl", arguments.chain(self.arguments.iter().map(String::as_str))).map_err(|error| format!("{error:#}"))?;
         if finished.code == Some(0) && finished.stdout.starts_with("200 ") {
             return Ok(());
         }
@@ -141,10 +124,10 @@ impl Call {
 }
 
 /// Writes what a kubeconfig holds in Base64 into a file.
-fn decoded(folder: &Path, name: &str, data: &serde_json::Value) -> Result<PathBuf> {
+fn decoded(folder: &Path, name: &str, data: &serde_json::Value) -> Result<String> {
     let (path, encoded) = (folder.join(name), folder.join(format!("{name}.base64")));
     fs_err::write(&encoded, data.as_str().with_context(|| format!("the kubeconfig has no data for {name}"))?)?;
     let script = r#"umask 077; base64 -d <"$1" >"$2" && rm "$1""#;
     run("sh", ["-c", script, "sh", &encoded.display().to_string(), &path.display().to_string()])?.ok()?;
-    Ok(path)
+    Ok(path.display().to_string())
 }

@@ -58,7 +58,7 @@ where
 }
 
 /// Runs a prepared command to its end.
-pub(crate) fn finish(command: &mut Command) -> Result<Finished> {
+pub fn finish(command: &mut Command) -> Result<Finished> {
     let shown = format!("{command:?}").replace('"', "");
     let begun = Instant::now();
     let output = command.output().with_context(|| format!("cannot run `{shown}`"))?;

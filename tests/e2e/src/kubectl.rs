@@ -23,6 +23,11 @@ impl Kubectl {
         Ok(Self { program: Path::new(&binaries).join("kubectl"), kubeconfig: kubeconfig.to_owned() })
     }
 
+    /// The folder that it lies in.
+    pub fn folder(&self) -> &Path {
+        self.program.parent().unwrap_or(&self.program)
+    }
+
     /// Runs it; a request that hangs ends after ten seconds.
     pub fn run(&self, arguments: &[&str]) -> Result<Finished> {
         self.run_for("10s", arguments)

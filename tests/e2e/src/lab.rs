@@ -159,10 +159,23 @@ impl Lab {
         Ok(hosts.iter().map(|host| (*host).to_owned()).zip(listings).collect())
     }
 
+    /// Loads rules into a host's network namespace, by this machine's own `nft`.
+    pub fn load_packet_filter(&self, host: &str, rules: &str, folder: &Path) -> Result<()> {
+        let (leader, file) = (self.leader(host)?.to_string(), folder.join(format!("{host}.nft")));
+        fs_err::write(&file, rules)?;
+        run("nsenter", ["-t", &leader, "-n", "nft", "-f", &file.display().to_string()])?.ok().map(drop)
+    }
+
     /// Packet-filter rules in a host's network namespace, by this machine's own `nft`.
     pub fn packet_filter(&self, host: &str) -> Result<String> {
         let leader = self.leader(host)?.to_string();
         Ok(run("nsenter", ["-t", &leader, "-n", "nft", "list", "ruleset"])?.ok()?.stdout.trim().to_owned())
+    }
+
+    /// One table of a host's packet filter. The whole of it may have what an older `nft` of this machine cannot print.
+    pub fn packet_table(&self, host: &str, family: &str, name: &str) -> Result<String> {
+        let leader = self.leader(host)?.to_string();
+        Ok(run("nsenter", ["-t", &leader, "-n", "nft", "list", "table", family, name])?.ok()?.stdout.trim().to_owned())
     }
 
     /// Removes the lab.

@@ -79,7 +79,8 @@ impl Scenario {
         Running::start(self.remote_command(arguments), self.folder.path())
     }
 
-    fn remote_command(&self, arguments: &[&str]) -> Command {
+    /// A verb that connects to the hosts, with their keys known.
+    pub fn remote_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command.arg("--known-hosts").arg(self.lab.known_hosts());
         command
@@ -118,10 +119,35 @@ impl Scenario {
         Ok(())
     }
 
+    /// Puts the image of the test workload, `barque.test/toolbox:1`, on nodes; barque's own images come with `up`.
+    pub fn load_toolbox(&self, nodes: &[&str]) -> Result<()> {
+        let image = std::env::var("BARQUE_TEST_TOOLBOX")?;
+        for node in nodes {
+            let root = &self.lab.host(node)?.root;
+            fs_err::copy(&image, root.join("var/tmp/toolbox.tar"))?;
+            self.lab.get(node, "ctr -n k8s.io images import /var/tmp/toolbox.tar && rm /var/tmp/toolbox.tar")?;
+        }
+        Ok(())
+    }
+
     /// A `kubectl` that reaches the cluster through its VIP as administrator.
     pub fn kubectl(&self) -> Result<Kubectl> {
         let kubeconfig = self.folder.path().join("kubeconfig");
         self.barque(&["kubeconfig", "--to", &kubeconfig.display().to_string()])?.ok()?;
+        Kubectl::new(&kubeconfig)
+    }
+
+    /// One that asks a master's own API server, for when nobody holds the VIP.
+    pub fn kubectl_of(&self, master: &str) -> Result<Kubectl> {
+        self.kubectl()?;
+        let text = fs_err::read_to_string(self.folder.path().join("kubeconfig"))?;
+        let server = format!("server: https://{}:6443", self.lab.host(master)?.address);
+        let lines = text.lines().map(|line| match line.find("server: ") {
+            Some(place) => format!("{}{server}\n", &line[..place]),
+            None => format!("{line}\n"),
+        });
+        let kubeconfig = self.folder.path().join(format!("kubeconfig-{master}"));
+        fs_err::write(&kubeconfig, lines.collect::<String>())?;
         Kubectl::new(&kubeconfig)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use barque_e2e::{ClusterFile, Kubectl, Scenario, eventually};
+use barque_e2e::{ClusterFile, Kubectl, Scenario, eventually, finish, objects};
 
 const TOPOLOGY: &str = "[[hosts]]\nname = \"m1\"\n[[hosts]]\nname = \"n1\"\n";
 
@@ -30,40 +30,9 @@ fn on_changed_off_and_back() -> Result<()> {
     one_setting_changes_one_deployment(&scenario, &kubectl)?;
     bad_input_changes_nothing(&scenario, &kubectl)?;
     let removal = turned_off(&scenario, &kubectl, &before)?;
-    brought_back(&scenario, &kubectl, &removal)
-}
-
-/// Objects of every kind that a client may list and delete, `kind namespace/name`, with their generation where they have one.
-fn objects(kubectl: &Kubectl, label: &str) -> Result<BTreeMap<String, String>> {
-    let kinds = kubectl.get(&["api-resources", "--verbs=list,delete", "-o", "name"])?;
-    // What Kubernetes writes by itself all the time, and what add-ons serve.
-    let passing = [
-        "events",
-        "events.events.k8s.io",
-        "leases.coordination.k8s.io",
-        "endpointslices.discovery.k8s.io",
-        "endpoints",
-        "pods",
-        "replicasets.apps",
-        "ipaddresses.networking.k8s.io",
-    ];
-    let kinds: Vec<&str> = kinds.lines().filter(|kind| !passing.contains(kind) && !kind.ends_with(".metrics.k8s.io")).collect();
-    let kinds = kinds.join(",");
-    let mut arguments = vec!["get", &kinds, "--all-namespaces", "--ignore-not-found"];
-    if !label.is_empty() {
-        arguments.extend(["-l", label]);
-    }
-    arguments.extend(["-o", "json"]);
-    let text = kubectl.get(&arguments)?;
-    // Of nothing there is no list.
-    let found: serde_json::Value = if text.trim().is_empty() { serde_json::Value::Null } else { serde_json::from_str(&text)? };
-    let mut named = BTreeMap::new();
-    for object in found["items"].as_array().into_iter().flatten() {
-        let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let name = format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
-        named.insert(name, object["metadata"]["generation"].to_string());
-    }
-    Ok(named)
+    brought_back(&scenario, &kubectl, &removal)?;
+    dns_is_set(&scenario, &kubectl)?;
+    a_kustomization(&scenario, &kubectl)
 }
 
 /// The API server hands the question on, and each node has been measured over TLS that is verified.
@@ -201,5 +170,54 @@ fn brought_back(scenario: &Scenario, kubectl: &Kubectl, removal: &str) -> Result
     scenario.step("and the rollback can be taken back in turn");
     scenario.remote(&["rollback", "--yes"])?.ok()?;
     ensure!(objects(kubectl, LABEL)?.is_empty(), "something of it is there again");
+    Ok(())
+}
+
+/// The add-on that is always on has settings too.
+fn dns_is_set(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
+    scenario.step("DNS: one pod, other seconds in its cache; then as before");
+    let file = fs_err::read_to_string(scenario.cluster_file())?;
+    scenario.barque(&["addons", "enable", "dns", "--set", "replicas=1", "--set", "cacheSeconds=7"])?.ok()?;
+    scenario.up(&[])?.ok()?;
+    let replicas = kubectl.get(&["-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.spec.replicas}"])?;
+    let corefile = || kubectl.get(&["-n", "kube-system", "get", "configmap", "coredns", "-o", "jsonpath={.data.Corefile}"]);
+    ensure!(replicas == "1" && corefile()?.contains("cache 7"), "replicas {replicas}, {}", corefile()?);
+    scenario.remote(&["rollback", "--yes"])?.ok()?;
+    ensure!(corefile()?.contains("cache 30"), "{}", corefile()?);
+    fs_err::write(scenario.cluster_file(), file)?;
+    scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
+    Ok(())
+}
+
+/// An add-on of one's own that has to be built: by the kubectl that the operator has.
+fn a_kustomization(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
+    scenario.step("a kustomization: built, applied, changed, gone");
+    let folder = scenario.folder.path().join("site");
+    fs_err::create_dir_all(folder.join("base"))?;
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page, namespace: default}\ndata: {text: first}\n";
+    fs_err::write(folder.join("base/page.yaml"), object)?;
+    fs_err::write(folder.join("base/kustomization.yaml"), "resources: [page.yaml]\n")?;
+    fs_err::write(folder.join("kustomization.yaml"), "namePrefix: my-\nresources: [base]\n")?;
+    let file = fs_err::read_to_string(scenario.cluster_file())?;
+    fs_err::write(scenario.cluster_file(), format!("{file}    - {{name: site, from: ./site}}\n"))?;
+
+    // Without a program that builds it, it is named and nothing is done.
+    let bare = finish(scenario.command(&["validate"]).env("PATH", "/nowhere"))?;
+    bare.code(2)?.says(&["site", "neither `kubectl` nor `kustomize`"])?;
+    let path = format!("{}:{}", kubectl.folder().display(), std::env::var("PATH").unwrap_or_default());
+    let up = |arguments: &[&str]| finish(scenario.remote_command(arguments).env("PATH", &path));
+    let text = || kubectl.get(&["get", "configmap", "my-page", "-o", "jsonpath={.data.text}"]);
+    up(&["up"])?.ok()?;
+    ensure!(text()? == "first", "{}", text()?);
+    fs_err::write(folder.join("base/page.yaml"), object.replace("first", "second"))?;
+    up(&["plan"])?.code(3)?.says(&["ConfigMap default/my-page"])?;
+    up(&["up"])?.ok()?;
+    ensure!(text()? == "second", "{}", text()?);
+    fs_err::write(folder.join("kustomization.yaml"), "resources: [gone]\n")?;
+    up(&["up"])?.code(2)?.says(&["kustomize", "gone"])?;
+    fs_err::write(scenario.cluster_file(), file)?;
+    up(&["up"])?.ok()?;
+    let left = objects(kubectl, "barque.dev/addon=site")?;
+    ensure!(left.is_empty(), "left behind: {:?}", left.keys());
     Ok(())
 }

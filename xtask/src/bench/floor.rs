@@ -36,6 +36,32 @@ pub(crate) struct Floor {
 
 /// Stops all units on all hosts, kills the pods, starts all units on all hosts at once and waits for the end state of `up`.
 pub(crate) fn measure(cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrupt) -> Result<Floor> {
+    let (_, floor) = started(cluster, kubectl, interrupt)?;
+    Ok(floor)
+}
+
+/// The same, until every container of every pod has been started again and is ready.
+pub(crate) fn measure_with_pods(cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrupt) -> Result<Duration> {
+    let ((begun, since), _) = started(cluster, kubectl, interrupt)?;
+    loop {
+        interrupt.check()?;
+        let total = begun.elapsed();
+        let reason = match kubectl.get(&["pods", "--all-namespaces"]) {
+            Ok(list) => match not_ready(&list, since) {
+                None => return Ok(total),
+                Some(reason) => reason,
+            },
+            Err(error) => error.to_string(),
+        };
+        if total > LIMIT {
+            bail!("the pods are not back {} s after the start of the units: {reason}", total.as_secs());
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+/// When the units were started, by both clocks, and the floor.
+fn started(cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrupt) -> Result<((Instant, Timestamp), Floor)> {
     let server = kubectl.service_address("kube-system", "kube-dns")?;
     let address = kubectl.service_address("default", "kubernetes")?;
     let nodes: Vec<&Host> = cluster.hosts().iter().filter(|host| host.is_node()).collect();
@@ -60,7 +86,7 @@ pub(crate) fn measure(cluster: &Cluster, kubectl: &Kubectl, interrupt: &Interrup
         let total = begun.elapsed();
         let reason = match kubectl.get(&["nodes,leases.coordination.k8s.io", "--namespace", "kube-node-lease"]) {
             Ok(list) => match missing(&list, &names, since) {
-                None => return Ok(Floor { total, dns }),
+                None => return Ok(((begun, since), Floor { total, dns })),
                 Some(reason) => reason,
             },
             Err(error) => error.to_string(),
@@ -118,6 +144,22 @@ fn missing(list: &Value, nodes: &[&str], since: Timestamp) -> Option<String> {
     None
 }
 
+/// A container that does not run since the start, or is not ready.
+fn not_ready(list: &Value, since: Timestamp) -> Option<String> {
+    let pods = list["items"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    pods.iter().find_map(|pod| {
+        let wanted = pod["spec"]["containers"].as_array().map_or(0, Vec::len);
+        let containers = pod["status"]["containerStatuses"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+        let is_back = |container: &Value| {
+            let started = container["state"]["running"]["startedAt"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+            // The API tells whole seconds.
+            container["ready"] == true && started.is_some_and(|started| started.as_second() >= since.as_second())
+        };
+        let ready = containers.len() == wanted && containers.iter().all(is_back);
+        (!ready).then(|| format!("pod {} is not ready", pod["metadata"]["name"]))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -141,6 +183,19 @@ mod tests {
         assert!(missing(&list("True", "2026-01-01T00:00:09.999999Z"), &["n1"], since).unwrap().contains("has not spoken"));
         assert!(missing(&list("False", "2026-01-01T00:00:11.000000Z"), &["n1"], since).unwrap().contains("not Ready"));
         assert!(missing(&list("True", "2026-01-01T00:00:11.000000Z"), &["n1", "n2"], since).unwrap().contains("n2"));
+    }
+
+    #[test]
+    fn pods_count_when_their_containers_were_started_again() {
+        let since = "2026-01-01T00:00:10.5Z".parse().unwrap();
+        let pod = |ready: bool, started: &str| {
+            json!({"items": [{"metadata": {"name": "a"}, "spec": {"containers": [{}]},
+                "status": {"containerStatuses": [{"ready": ready, "state": {"running": {"startedAt": started}}}]}}]})
+        };
+        assert_eq!(not_ready(&pod(true, "2026-01-01T00:00:10Z"), since), None);
+        assert!(not_ready(&pod(true, "2026-01-01T00:00:09Z"), since).is_some());
+        assert!(not_ready(&pod(false, "2026-01-01T00:00:20Z"), since).is_some());
+        assert!(not_ready(&json!({"items": [{"metadata": {"name": "a"}, "spec": {"containers": [{}]}, "status": {}}]}), since).is_some());
     }
 
     #[test]

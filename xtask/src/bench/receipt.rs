@@ -17,6 +17,9 @@ pub(crate) struct Receipt {
     pub(crate) planned_millis: u64,
     /// Bytes of artifacts sent per host, as they went over the wire.
     pub(crate) sent: BTreeMap<String, u64>,
+    /// Those that hosts fetched from each other instead, as they would count when sent.
+    #[serde(default)]
+    pub(crate) fetched: BTreeMap<String, u64>,
     /// The chain of steps that decided how long the run took.
     pub(crate) critical_path: Vec<PathStep>,
 }

@@ -1,10 +1,12 @@
 //! The tables.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::cluster::Up;
 use super::floor::Floor;
+use super::receipt::Receipt;
 use crate::dist;
 
 /// What was measured on one lab.
@@ -123,11 +125,15 @@ impl Report {
 }
 
 fn sent(text: &mut String, run: &Run) {
-    let _ = writeln!(text, "\n| host | bytes sent |\n|---|---:|");
-    for (host, bytes) in &run.first.receipt.sent {
-        let _ = writeln!(text, "| {host} | {} |", dist::megabytes(*bytes));
+    let Receipt { sent, fetched, .. } = &run.first.receipt;
+    let _ = writeln!(text, "\n| host | bytes sent | fetched from hosts |\n|---|---:|---:|");
+    let hosts: BTreeSet<&String> = sent.keys().chain(fetched.keys()).collect();
+    for host in hosts {
+        let of = |bytes: &BTreeMap<String, u64>| dist::megabytes(bytes.get(host).copied().unwrap_or(0));
+        let _ = writeln!(text, "| {host} | {} | {} |", of(sent), of(fetched));
     }
-    let _ = writeln!(text, "| all | {} |", dist::megabytes(run.first.receipt.sent.values().sum()));
+    let all = |bytes: &BTreeMap<String, u64>| dist::megabytes(bytes.values().sum());
+    let _ = writeln!(text, "| all | {} | {} |", all(sent), all(fetched));
 }
 
 fn path(text: &mut String, run: &Run) {
@@ -182,9 +188,7 @@ fn median(sorted: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::receipt::{PathStep, Receipt};
+    use super::super::receipt::PathStep;
     use super::*;
 
     fn run(up: u64, floor: u64) -> Run {
@@ -193,6 +197,7 @@ mod tests {
             changed: 478,
             planned_millis: 2500,
             sent: BTreeMap::from([("lb1".into(), 17_636_199), ("m1".into(), 219_304_855)]),
+            fetched: BTreeMap::from([("n1".into(), 50_000_000)]),
             critical_path: vec![step(Some("m1"), "send etcd", 1500, 2000), step(None, "apply CoreDNS", 2300, 3000)],
         };
         Run {
@@ -229,8 +234,9 @@ mod tests {
                 "| `up` / floor | 2.25 |  |",
                 "| (`up` - bytes by `ssh`) / floor | 2.00 | <= 2 |",
                 "| `up` - floor | 25.0 s |  |",
-                "| m1 | 219.4 MB |",
-                "| all | 237.0 MB |",
+                "| m1 | 219.4 MB | 0.0 MB |",
+                "| n1 | 0.0 MB | 50.0 MB |",
+                "| all | 237.0 MB | 50.0 MB |",
             ],
         );
     }

@@ -97,7 +97,13 @@ mod tests {
         let up = |seconds, changed, bytes| Up {
             wall: Duration::from_secs(seconds),
             peak: 1,
-            receipt: Receipt { changed, planned_millis: 1500, sent: BTreeMap::from([("m1".into(), bytes)]), critical_path: Vec::new() },
+            receipt: Receipt {
+                changed,
+                planned_millis: 1500,
+                sent: BTreeMap::from([("m1".into(), bytes)]),
+                fetched: BTreeMap::new(),
+                critical_path: Vec::new(),
+            },
         };
         let text = table(&up(40, 480, 900_000_000), Duration::from_secs(8), &up(36, 240, 500_000_000));
         for line in [

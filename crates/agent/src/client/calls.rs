@@ -12,8 +12,9 @@ use super::AgentClient;
 use crate::message::{Answer, Request};
 use crate::wire::{CHUNK, Frame, FrameKind};
 use crate::{
-    AgentError, Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall,
-    KubeChangeRequest, LockAnswer, LockRequest, ReachAnswer, ReachCall, Record, RestoreRequest, SnapshotInfo, UndoAnswer,
+    AgentError, Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, FetchRequest, Fetched, HaproxyCommand, HostRuns,
+    KubeAnswer, KubeCall, KubeChangeRequest, LockAnswer, LockRequest, OfferRequest, Peer, ReachAnswer, ReachCall, Record, RestoreRequest,
+    SnapshotInfo, UndoAnswer,
 };
 
 impl AgentClient {
@@ -70,6 +71,18 @@ impl AgentClient {
         }
         self.send(Frame { kind: FrameKind::End, id: call.id, body: Vec::new() }).await?;
         done(&call.answer().await?)
+    }
+
+    /// Lets the host offer contents to other hosts until the conversation ends; answers where.
+    pub async fn offer(&self, request: OfferRequest) -> Result<Peer, AgentError> {
+        let Answer::Offered(peer) = self.call(&Request::Offer(request)).await? else { return Err(AgentError::Unexpected) };
+        Ok(peer)
+    }
+
+    /// Lets the host fetch a content from other hosts.
+    pub async fn fetch(&self, request: FetchRequest) -> Result<Fetched, AgentError> {
+        let Answer::Fetched(fetched) = self.call(&Request::Fetch(request)).await? else { return Err(AgentError::Unexpected) };
+        Ok(fetched)
     }
 
     /// Makes a resource so.

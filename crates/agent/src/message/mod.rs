@@ -3,6 +3,7 @@
 
 mod as_json;
 mod kube;
+mod peers;
 mod protocol;
 mod reach;
 mod resource;
@@ -12,6 +13,7 @@ mod service;
 mod tests;
 
 pub use kube::{KubeAnswer, KubeCall, KubeChange, KubeChangeRequest};
+pub use peers::{FetchRequest, Fetched, OfferRequest, Peer};
 pub(crate) use protocol::{Answer, Greeting, Reply, Request};
 pub use reach::{ReachAnswer, ReachCall};
 pub use resource::{Applied, ApplyRequest, OpenIntent, RestoreRequest};

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::as_json;
 use super::{
-    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, HaproxyCommand, HostRuns, KubeAnswer, KubeCall,
-    KubeChangeRequest, LockAnswer, LockRequest, OpenIntent, ReachAnswer, ReachCall, RestoreRequest, SnapshotInfo, UndoAnswer,
+    Applied, ApplyRequest, ArmRequest, BackendServer, DiskUse, EtcdMember, FetchRequest, Fetched, HaproxyCommand, HostRuns, KubeAnswer,
+    KubeCall, KubeChangeRequest, LockAnswer, LockRequest, OfferRequest, OpenIntent, Peer, ReachAnswer, ReachCall, RestoreRequest,
+    SnapshotInfo, UndoAnswer,
 };
 use crate::Record;
 
@@ -94,6 +95,10 @@ pub(crate) enum Request {
     },
     KubeChange(Box<KubeChangeRequest>),
     Reach(ReachCall),
+    /// Offers contents to other hosts, until the conversation ends.
+    Offer(OfferRequest),
+    /// Fetches a content from other hosts.
+    Fetch(FetchRequest),
 }
 
 impl Request {
@@ -137,6 +142,8 @@ pub(crate) enum Answer {
     Snapshot(SnapshotInfo),
     Pruned(DiskUse),
     Reach(ReachAnswer),
+    Offered(Peer),
+    Fetched(Fetched),
 }
 
 /// The body of an answer frame.

@@ -99,6 +99,10 @@ fn messages_survive_postcard() {
             change,
         })));
     }
+    let token = SecretBytes::new([7; 32]);
+    let peers = vec![Peer { address: "[2001:db8::1]:9347".parse().unwrap(), pin: Digest::of(b"c") }];
+    round_trip(&Request::Fetch(FetchRequest { blob: blob(), peers, token: token.clone() }));
+    round_trip(&Request::Offer(OfferRequest { address: "10.0.0.1".parse().unwrap(), token, blobs: vec![blob().digest] }));
     round_trip(&Request::Sweep { run: run.clone(), sweep: Sweep::Paths { paths: vec!["/x".into()] } });
     for prior in every_prior() {
         let resource = every_resource().remove(1);
@@ -115,6 +119,7 @@ fn messages_survive_postcard() {
         Answer::Objects(vec![object]),
         Answer::Kube(KubeAnswer::Live(vec![None, Some("{}".into())])),
         Answer::Undo(UndoAnswer { items, kube }),
+        Answer::Fetched(Fetched { complete: false, failed: vec![(1, "late".into())] }),
     ] {
         let reply: Reply = Ok(answer);
         let bytes = postcard::to_stdvec(&reply).unwrap();

@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{AgentClient, ServeError, ServeOptions, StderrTail, serve};
 
 /// A temporary root with the few files that resources need.
-struct Root(tempfile::TempDir);
+pub(crate) struct Root(tempfile::TempDir);
 
 impl Root {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = root.path().join(path);
@@ -43,7 +43,7 @@ impl Root {
         self.0.path()
     }
 
-    fn context(&self) -> HostContext {
+    pub(crate) fn context(&self) -> HostContext {
         let context = HostContext::new(self.path());
         barque_host::prepare(&context).unwrap();
         context
@@ -77,7 +77,7 @@ fn agent(options: ServeOptions) -> (DuplexStream, DuplexStream, JoinHandle<Resul
     (from_agent, to_agent, tokio::spawn(serve(agent_input, agent_output, options)))
 }
 
-async fn connected(root: &Root) -> (AgentClient, JoinHandle<Result<(), ServeError>>) {
+pub(crate) async fn connected(root: &Root) -> (AgentClient, JoinHandle<Result<(), ServeError>>) {
     let (from, to, agent) = agent(options(root));
     let (client, hello) = AgentClient::start(from, to, BUILD, stderr()).await.unwrap();
     assert_eq!((hello.hello.boot_id.as_str(), hello.open_intents.len()), ("boot-1", 0));

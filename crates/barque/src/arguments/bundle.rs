@@ -1,5 +1,6 @@
 //! Arguments of the verbs that look after bundles and their images.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,12 @@ pub(crate) enum BundleCommand {
     Diff(BundleDiffArguments),
     /// Make one file of a bundle; same bundle, same bytes
     Pack(BundlePackArguments),
+    /// Send a bundle to a registry; what the registry has already is not sent
+    Push(BundlePushArguments),
+    /// Fetch a bundle from a registry; what is there already is not fetched
+    Pull(BundlePullArguments),
+    /// Be a read-only registry, over TLS, of the images in a bundle, and hand out its files
+    Serve(BundleServeArguments),
     /// Make a pair of keys that sign bundles
     Key(BundleKeyArguments),
     /// Sign a bundle's manifest, which has the digests of everything in it
@@ -123,6 +130,90 @@ pub(crate) struct BundlePackArguments {
     pub(crate) output: Output,
 }
 
+/// Arguments of `bundle push`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundlePushArguments {
+    /// The bundle, a folder or a file
+    #[arg(value_name = "DIR|FILE")]
+    pub(crate) bundle: PathBuf,
+    /// Where to: `oci://HOST[:PORT]/NAME:TAG`
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: barque_oci::Place,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArguments,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `bundle pull`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundlePullArguments {
+    /// Where from: `oci://HOST[:PORT]/NAME:TAG`, or `…@sha256:DIGEST` for exactly that one
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: barque_oci::Place,
+    /// The folder to make; one that a former pull has left is gone on with
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Refuse a bundle that this public key has not signed
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArguments,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// How a registry is reached. Without a user, what `docker login` has left for it is used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RegistryArguments {
+    /// Trust only certificates of the authority in this file (PEM), in place of those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Log in as this user
+    #[arg(long, requires = "password_file", value_name = "NAME")]
+    pub(crate) username: Option<String>,
+    /// Read the user's password from this file
+    #[arg(long, requires = "username", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Speak HTTP: whoever is in between reads the password and may change what comes
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) plain_http: bool,
+}
+
+/// Arguments of `bundle serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleServeArguments {
+    /// The bundle, a folder or a file
+    #[arg(value_name = "DIR|FILE")]
+    pub(crate) bundle: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// The server's certificate (PEM), those between it and its authority behind it; one is made for this run when not given
+    #[arg(long, requires = "tls_key", value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, requires = "tls_certificate", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A name or address by which clients call this machine, for the certificate that is made; the address of `--listen` is one already
+    #[arg(long = "name", conflicts_with = "tls_certificate", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Write the authority of the certificate that is made to this file, for `ca` in the cluster file
+    #[arg(long, conflicts_with = "tls_certificate", value_name = "FILE")]
+    pub(crate) write_ca: Option<PathBuf>,
+    /// Answer only the users in this file, lines of `USER:HASH` as `htpasswd -B` writes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) htpasswd: Option<PathBuf>,
+    /// Refuse a bundle that this public key has not signed
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Do not log requests
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
 /// Arguments of `bundle key`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BundleKeyArguments {
@@ -209,6 +300,14 @@ mod tests {
         }
         assert!(parse("barque bundle pack dir file --passphrase-file x").is_err(), "a passphrase of no key");
         assert!(parse("barque bundle sign dir").is_err(), "no key");
+        let Verb::Bundle(BundleCommand::Serve(serve)) = parse("barque bundle serve x --listen [::1]:5000 --name a --name b").unwrap()
+        else {
+            panic!("not serve")
+        };
+        assert_eq!((serve.listen.port(), serve.names.len()), (5000, 2));
+        assert!(parse("barque bundle serve x").is_err(), "nowhere to listen");
+        assert!(parse("barque bundle serve x --listen 127.0.0.1:1 --tls-key k").is_err(), "a key of no certificate");
+        assert!(parse("barque bundle serve x --listen 127.0.0.1:1 --tls-key k --tls-certificate c --write-ca f").is_err(), "no CA is made");
         assert!(parse("barque images list -f a.yaml --bundle dir -o json").is_ok());
     }
 }

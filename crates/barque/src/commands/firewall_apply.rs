@@ -6,6 +6,7 @@ use barque_event::exit;
 use barque_model::FirewallBackend;
 use tokio::sync::watch;
 
+use super::bundle::local;
 use super::changing;
 use crate::arguments::{FirewallChangeArguments, Output};
 use crate::settings;
@@ -13,6 +14,7 @@ use crate::terminal::{Watcher, firewall_apply as words, note, print_failure, pri
 
 /// Runs `apply`, or `remove` with [`FirewallBackend::None`].
 pub(crate) fn run(arguments: &FirewallChangeArguments, backend: Option<FirewallBackend>, verb: &'static str) -> Result<u8> {
+    arguments.bundle.as_deref().map(local).transpose()?;
     let context = Context::load(settings::remote(&arguments.remote, arguments.bundle.clone(), arguments.break_lock)?)?;
     warn_all(&context)?;
     let request = FirewallRequest { backend, confirm_within: arguments.confirm_within, preview: arguments.plan };

@@ -4,6 +4,7 @@ use anyhow::Result;
 use barque_engine::Context;
 use barque_event::exit;
 
+use super::bundle::local;
 use crate::arguments::{ImagesCommand, ImagesListArguments, Output, StateArguments};
 use crate::settings;
 use crate::terminal::{bundle as words, note, print_json, say};
@@ -20,6 +21,7 @@ fn list(arguments: &ImagesListArguments) -> Result<u8> {
     let state = StateArguments { state_dir: None, identity: Some("unused".into()), passphrase_file: None };
     let mut options = settings::local(&arguments.cluster, &state)?;
     if let Some(bundle) = &arguments.bundle {
+        local(bundle)?;
         options.bundle.clone_from(bundle);
     }
     let context = Context::load(options)?;
@@ -28,7 +30,7 @@ fn list(arguments: &ImagesListArguments) -> Result<u8> {
         Output::Text => say(&words::images(&images))?,
         Output::Json => print_json(&images)?,
     }
-    if images.iter().all(|image| image.digest.is_some()) {
+    if images.iter().all(|image| image.digest.is_some() || image.is_pulled) {
         return Ok(exit::DONE);
     }
     note(&format!(

@@ -30,6 +30,9 @@ pub(crate) fn cluster_file(status: &LabStatus) -> Result<String> {
     writeln!(text, "  # The lab's hosts are containers: they share this machine's cgroups and disk, and may not lower OOM scores.")?;
     let eviction = "evictionHard: {imagefs.available: 1Gi, nodefs.available: 1Gi}";
     writeln!(text, "  kubelet:\n    failCgroupV1: false\n    {eviction}\n  runtime:\n    restrictOomScoreAdj: true")?;
-    writeln!(text, "  # `barque addons list` shows what else there is.\n  addons:\n    - name: metrics-server")?;
+    writeln!(
+        text,
+        "  # `barque addons list` shows what else there is.\n  addons:\n    - name: metrics-server\n    - name: ingress\n    - name: monitoring"
+    )?;
     Ok(text)
 }

@@ -21,6 +21,7 @@ pub(crate) mod lab;
 pub(crate) mod lab_artifacts;
 #[cfg(feature = "lab")]
 mod lab_demo;
+mod metrics_gateway;
 mod network;
 mod plan;
 mod probe;

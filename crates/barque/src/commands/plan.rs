@@ -7,7 +7,7 @@ use barque_engine::{Context, Events, Planned, Preview, Wishes};
 use barque_event::exit;
 use barque_plan::Plan;
 
-use super::{changing, up};
+use super::{bundle, changing, up};
 use crate::arguments::{Output, PlanArguments, PlanOutput, RemoteArguments};
 use crate::settings;
 use crate::terminal::{Watcher, note, preview_text, print_error, print_json, say, stages, stages_text, warn_all};
@@ -18,8 +18,8 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<u8> {
     if let Some(file) = &arguments.plan {
         return list_saved(file, remote.cluster.output);
     }
-    let mut options = settings::remote(&remote, arguments.bundle.clone(), arguments.break_lock)?;
-    options.bundle_key.clone_from(&arguments.bundle_key);
+    let mut options = settings::remote(&remote, bundle::chosen(&arguments.bundle)?, arguments.break_lock)?;
+    options.bundle_key.clone_from(&arguments.bundle.bundle_key);
     let context = Context::load(options)?;
     warn_all(&context)?;
     let planned = perform(&context, arguments)?;
@@ -63,7 +63,7 @@ fn list(plan: &Plan, output: Output) -> Result<()> {
 /// What is worth knowing meanwhile goes to standard error.
 fn perform(context: &Context, arguments: &PlanArguments) -> Result<Planned> {
     let owner = changing::owner("plan")?;
-    let wishes = Wishes { overwrite_drift: arguments.wishes.overwrite_drift, limits: arguments.wishes.limit.clone() };
+    let wishes = Wishes { overwrite_drift: arguments.wishes.overwrite_drift, limits: arguments.wishes.limit.clone(), ..Wishes::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let planned = runtime.block_on(async {
         let (events, reader) = Events::new();

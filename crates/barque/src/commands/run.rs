@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         }
         Verb::Agent { take_back: false, read_only } => super::agent::run(read_only),
         Verb::Agent { take_back: true, .. } => super::agent::take_back(),
+        Verb::MetricsGateway { config } => super::metrics_gateway::run(&config),
         Verb::Probe(command) => super::probe::run(&command),
         Verb::Reference => super::reference::run(),
     };

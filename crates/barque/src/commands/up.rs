@@ -1,5 +1,6 @@
 //! `barque up`: makes it so.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -8,15 +9,15 @@ use barque_event::exit;
 use barque_plan::SavedPlan;
 use tokio::sync::watch;
 
-use super::changing;
+use super::{bundle, changing};
 use crate::arguments::{Output, UpArguments};
 use crate::settings;
 use crate::terminal::{Watcher, many, note, print_error, print_failure, print_json, printable, say, warn_all};
 
 /// Runs `up`. The first Ctrl-C lets running steps end, the second ends barque at once.
 pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
-    let mut options = settings::remote(&arguments.remote, arguments.bundle.clone(), arguments.break_lock)?;
-    options.bundle_key.clone_from(&arguments.bundle_key);
+    let mut options = settings::remote(&arguments.remote, bundle::chosen(&arguments.bundle)?, arguments.break_lock)?;
+    options.bundle_key.clone_from(&arguments.bundle.bundle_key);
     let output = arguments.remote.cluster.output;
     let context = Context::load(options)?;
     warn_all(&context)?;
@@ -28,8 +29,12 @@ pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
         }
     };
     let wishes = match &saved {
-        Some(saved) => Wishes { overwrite_drift: saved.overwrite_drift, limits: saved.limits.clone() },
-        None => Wishes { overwrite_drift: arguments.wishes.overwrite_drift, limits: arguments.wishes.limit.clone() },
+        Some(saved) => Wishes { overwrite_drift: saved.overwrite_drift, limits: saved.limits.clone(), send_all: arguments.send_all },
+        None => Wishes {
+            overwrite_drift: arguments.wishes.overwrite_drift,
+            limits: arguments.wishes.limit.clone(),
+            send_all: arguments.send_all,
+        },
     };
     let run = barque_store::run_id(jiff::Timestamp::now(), rand::random())?;
     let owner = changing::owner("up")?;
@@ -108,8 +113,16 @@ fn result(report: &UpReport, name: &str) -> (String, Vec<String>) {
     if report.left_out > 0 {
         talk.push(format!("{} left out by the limit; `barque plan` without it shows what is pending", many(report.left_out, "step")));
     }
+    talk.extend(spread(report));
     talk.push(format!("log of run {}: {}", report.run, report.directory.display()));
     (verdict, talk)
+}
+
+/// What hosts got from each other, if they did.
+fn spread(report: &UpReport) -> Option<String> {
+    let megabytes = |bytes: &BTreeMap<String, u64>| bytes.values().sum::<u64>() as f64 / 1e6;
+    let (sent, fetched) = (megabytes(&report.sent), megabytes(&report.fetched));
+    (!report.fetched.is_empty()).then(|| format!("sent {sent:.1} MB from here; hosts fetched {fetched:.1} MB from each other"))
 }
 
 /// What is not as it should be although nothing failed.
@@ -154,6 +167,7 @@ mod tests {
             millis: 1100,
             planned_millis: 900,
             sent: BTreeMap::new(),
+            fetched: BTreeMap::new(),
             critical_path: Vec::new(),
         }
     }

@@ -78,6 +78,7 @@ fn check_words(check: &Check) -> String {
     match check {
         Check::DeploymentReady { namespace, name } => format!("every pod of Deployment {namespace}/{name} is ready"),
         Check::DaemonSetReady { namespace, name } => format!("DaemonSet {namespace}/{name} has a ready pod on every node that it is for"),
+        Check::StatefulSetReady { namespace, name } => format!("every pod of StatefulSet {namespace}/{name} is ready"),
         Check::ApiServiceAvailable { name } => format!("the API server reaches what serves {name}"),
         Check::Answers { path, items: 0 } => format!("{path} answers"),
         Check::Answers { path, items } => format!("{path} answers with {items} or more entries"),
@@ -88,6 +89,7 @@ fn gate_words(gate: &ClusterGate) -> String {
     match gate {
         ClusterGate::DeploymentReady { namespace, name, .. } => format!("Deployment {namespace}/{name} is ready"),
         ClusterGate::DaemonSetReady { namespace, name } => format!("DaemonSet {namespace}/{name} is ready"),
+        ClusterGate::StatefulSetReady { namespace, name } => format!("StatefulSet {namespace}/{name} is ready"),
         ClusterGate::ApiServiceAvailable { name } => format!("{name} is available"),
         ClusterGate::Answers { path, .. } => format!("{path} answers"),
         ClusterGate::NodesRegistered { nodes } => format!("{} nodes have registered", nodes.len()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use barque_bundle::{Artifact, Comparison, Content, Fault, FaultKind, KeyId, Packed, Surplus, Verification, size};
 use barque_engine::ImageRow;
 use barque_model::Digest;
+use barque_oci::{Place, Pushed};
 use indicatif::DecimalBytes;
 use serde::Serialize;
 
@@ -180,8 +181,13 @@ pub(crate) fn packed(packed: &Packed, artifacts: usize, signed: bool) -> String 
     format!("`{}`: {}, {}, {signed}\nSHA-256 {digest}", path.display(), many(artifacts, "artifact"), DecimalBytes(*size))
 }
 
+/// A bundle that was sent to a registry.
+pub(crate) fn pushed(place: &Place, pushed: &Pushed) -> String {
+    let Pushed { digest, sent, present, bytes } = pushed;
+    format!("`{place}`: {} sent, {}; {present} were there\nmanifest digest {digest}", many(*sent, "blob"), DecimalBytes(*bytes))
+}
+
 /// A bundle's folder that was made.
-#[cfg(feature = "lab")]
 pub(crate) fn made(folder: &Path, artifacts: &[Artifact], digest: &Digest, signed: bool) -> String {
     let signed = if signed { "signed" } else { "not signed" };
     let total = DecimalBytes(size(artifacts));
@@ -215,7 +221,7 @@ pub(crate) fn images(images: &[ImageRow]) -> String {
         let none = || "-".to_owned();
         rows.add_row([
             image.reference.clone(),
-            image.digest.clone().unwrap_or_else(|| "not in the bundle".to_owned()),
+            image.digest.clone().unwrap_or_else(|| if image.is_pulled { "pulled by nodes" } else { "not in the bundle" }.to_owned()),
             image.architecture.map_or_else(none, |architecture| architecture.to_string()),
             image.size.map_or_else(none, |size| DecimalBytes(size).to_string()),
             image.needed_by.clone().unwrap_or_else(none),

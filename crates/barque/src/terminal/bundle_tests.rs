@@ -176,15 +176,18 @@ fn images_say_what_needs_them() {
         size: digest.map(|_| 302_000),
         needed_by: needed_by.map(str::to_owned),
         source: None,
+        is_pulled: reference.starts_with("ghcr.io/"),
     };
     let digest = format!("sha256:{}", Digest::of(b"pause"));
     let rows = [
+        row("ghcr.io/headlamp-k8s/headlamp:v0.45.0", None, Some("add-on dashboard")),
         row("barque.test/toolbox:1", Some(&digest), None),
         row("registry.k8s.io/coredns/coredns:v1.15.0", None, Some("CoreDNS")),
         row("registry.k8s.io/pause:3.10.2", Some(&digest), Some("every pod")),
     ];
     insta::assert_snapshot!(trimmed(&images(&rows)), @r"
     IMAGE                                    DIGEST                                                                   FOR    SIZE       NEEDED BY
+    ghcr.io/headlamp-k8s/headlamp:v0.45.0    pulled by nodes                                                          -      -          add-on dashboard
     barque.test/toolbox:1                    sha256:6210c0bf05396716df932f0729df69de0533933e5ad9871fd07b61811c4c28df  amd64  302.00 kB  -
     registry.k8s.io/coredns/coredns:v1.15.0  not in the bundle                                                        -      -          CoreDNS
     registry.k8s.io/pause:3.10.2             sha256:6210c0bf05396716df932f0729df69de0533933e5ad9871fd07b61811c4c28df  amd64  302.00 kB  every pod

@@ -91,7 +91,7 @@ impl Live {
                 self.done += 1;
                 self.hosts.entry(host()).or_default().begun += 1;
             }
-            EventKind::BytesSent { sent, total } => {
+            EventKind::BytesSent { sent, total, .. } => {
                 let view = self.hosts.entry(host()).or_default();
                 view.sent = *sent;
                 view.total = *total;
@@ -216,7 +216,7 @@ mod tests {
         live.apply(&event(30, None, None, EventKind::StageStarted { stage: Stage::Etcd }));
         live.apply(&event(30, Some("m1"), Some(0), started("start etcd.service", Stage::Etcd)));
         live.apply(&event(40, Some("n1"), Some(1), started("send kubelet", Stage::Nodes)));
-        live.apply(&event(50, Some("n1"), None, EventKind::BytesSent { sent: 5_000_000, total: 90_000_000 }));
+        live.apply(&event(50, Some("n1"), None, EventKind::BytesSent { sent: 5_000_000, total: 90_000_000, from_hosts: 0 }));
         let finished = EventKind::StepFinished { title: "start etcd.service".into(), outcome: StepOutcome::Changed, millis: 900 };
         live.apply(&event(930, Some("m1"), Some(0), finished));
         live.apply(&event(940, None, None, EventKind::StageFinished { stage: Stage::Etcd, millis: 910 }));

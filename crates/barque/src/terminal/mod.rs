@@ -2,6 +2,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod bundle;
+pub(crate) mod bundle_serve;
 mod byte_progress;
 mod diff;
 mod explain;

@@ -6,6 +6,8 @@ use std::path::Path;
 use barque_addon::{Addon, Files, Library};
 use fs_err as fs;
 
+use super::kustomize;
+
 /// Files of an add-on at most, and bytes of each: beyond that it is another folder that was meant.
 const MAX_FILES: usize = 1000;
 const MAX_BYTES: u64 = 16 << 20;
@@ -15,13 +17,20 @@ pub(crate) fn library(text: &str, directory: &Path) -> Library {
     let mut library = Library::embedded();
     for (name, from) in barque_spec::addon_sources(text) {
         let Ok(parsed) = name.parse() else { continue };
-        let addon = match files(&directory.join(&from)) {
-            Ok(files) => Addon::read(&parsed, &files).map_err(|error| (error.to_string(), error.hint())),
-            Err(error) => Err((error.to_string(), "name a folder or file that is there, relative to the cluster file".to_owned())),
-        };
+        let addon =
+            texts(&directory.join(&from)).and_then(|files| Addon::read(&parsed, &files).map_err(|error| (error.to_string(), error.hint())));
         library.add(&name, &from, addon);
     }
     library
+}
+
+/// What an add-on is read from, or why not, with a hint.
+fn texts(path: &Path) -> Result<Files, (String, String)> {
+    let wrong = |message| (message, format!("correct what it names; `kubectl kustomize {}` says the same", path.display()));
+    if let Some(built) = kustomize::built(path).map_err(wrong)? {
+        return Ok(built);
+    }
+    files(path).map_err(|error| (error.to_string(), "name a folder or file that is there, relative to the cluster file".to_owned()))
 }
 
 /// A folder's texts by their path in it, or the one text of a file.

@@ -2,6 +2,7 @@
 
 mod applied;
 mod health;
+mod kustomize;
 mod listing;
 mod load;
 mod wanted;
@@ -11,4 +12,4 @@ pub use health::{AddonDiff, AddonHealth, AddonHealthReport, CheckHealth, addon_d
 pub use listing::{AddonDetail, AddonRow, AddonSetting, addon_detail, addon_rows};
 pub(crate) use load::library;
 pub use wanted::addon_images;
-pub(crate) use wanted::{images, wanted};
+pub(crate) use wanted::{images, pulled_images, wanted};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barque_addon::{Check, Library};
+use barque_addon::{Addon, Check, Library};
 use barque_model::{AddonName, Cluster};
 use barque_plan::{AddonWanted, ClusterGate};
 use barque_render::ImageNeed;
@@ -55,6 +55,16 @@ pub(crate) fn images(library: &Library, cluster: &Cluster) -> Vec<ImageNeed> {
     found
 }
 
+/// Images of the add-ons that are on and that nodes pull, since no bundle has them: reference, and what needs it.
+pub(crate) fn pulled_images(library: &Library, cluster: &Cluster) -> Vec<(String, String)> {
+    let addons = cluster.addons.iter().filter_map(|chosen| library.find(chosen));
+    let of_addon = |addon: &'_ Addon| -> Vec<(String, String)> {
+        let pulled = addon.images.iter().filter(|image| image.artifact.is_none());
+        pulled.map(|image| (image.reference.clone(), format!("add-on {}", addon.name))).collect()
+    };
+    addons.flat_map(of_addon).collect()
+}
+
 /// A check as something that is asked of the API. How many nodes a Deployment is to be on follows from its object.
 fn gate(check: &Check, objects: &[Value]) -> ClusterGate {
     match check {
@@ -69,6 +79,7 @@ fn gate(check: &Check, objects: &[Value]) -> ClusterGate {
             ClusterGate::DeploymentReady { namespace, name, nodes }
         }
         Check::DaemonSetReady { namespace, name } => ClusterGate::DaemonSetReady { namespace: namespace.clone(), name: name.clone() },
+        Check::StatefulSetReady { namespace, name } => ClusterGate::StatefulSetReady { namespace: namespace.clone(), name: name.clone() },
         Check::ApiServiceAvailable { name } => ClusterGate::ApiServiceAvailable { name: name.clone() },
         Check::Answers { path, items } => ClusterGate::Answers { path: path.clone(), items: *items },
     }

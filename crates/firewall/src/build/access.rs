@@ -1,9 +1,14 @@
-//! How the operator reaches the hosts, and ICMP.
+//! How the operator reaches the hosts, what it lets them fetch from each other, and ICMP.
 
 use barque_model::{Cluster, JumpHost};
 
 use super::{networks, parties, port};
 use crate::flow::{Flow, FlowId, Party, Passage, Protocol};
+
+/// `barque_agent::PEER_PORT`, which no crate of this layer can see; a test of the agent compares the catalog with it.
+const CONTENTS_PORT: u16 = 9347;
+/// In smaller clusters everything comes from the operator.
+const FEWEST: usize = 4;
 
 pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
     let mut flows: Vec<Flow> = Vec::new();
@@ -27,6 +32,17 @@ pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
         ports: Some(port(jump.port)),
         passage: Passage::Network,
     }));
+    if cluster.hosts.len() >= FEWEST {
+        let hosts = parties(cluster.hosts.iter());
+        flows.push(Flow {
+            id: FlowId::Contents,
+            from: hosts.clone(),
+            to: hosts,
+            protocol: Protocol::Tcp,
+            ports: Some(port(CONTENTS_PORT)),
+            passage: Passage::Network,
+        });
+    }
     flows.push(Flow {
         id: FlowId::Icmp,
         from: vec![Party::Anyone],

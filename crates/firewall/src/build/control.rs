@@ -13,6 +13,10 @@ const ETCD_CLIENT_PORT: u16 = 2379;
 const ETCD_PEER_PORT: u16 = 2380;
 /// `port` of kubelet, whose default barque keeps.
 const KUBELET_PORT: u16 = 10250;
+/// `--secure-port` of kube-controller-manager, whose default barque keeps.
+const CONTROLLER_MANAGER_PORT: u16 = 10257;
+/// `--secure-port` of kube-scheduler, whose default barque keeps.
+const SCHEDULER_PORT: u16 = 10259;
 
 pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
     let mut flows = api(cluster);
@@ -29,6 +33,8 @@ pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
         tcp(FlowId::Kubelet, parties(masters()), parties(nodes(cluster)), KUBELET_PORT),
     ]);
     flows.retain(is_between_hosts);
+    flows.extend(ingress(cluster));
+    flows.extend(metrics(cluster));
     let balancers = parties(cluster.running(Component::Keepalived));
     flows.push(Flow {
         id: FlowId::Vrrp,
@@ -60,6 +66,29 @@ fn api(cluster: &Cluster) -> Vec<Flow> {
     inside.extend(parties(balancers.into_iter().filter(|host| !host.is_node())));
     inside.push(Party::Pods);
     vec![tcp(FlowId::ApiVip, from, to, balancer.port), tcp(FlowId::Api, inside, parties(masters.into_iter()), API_PORT)]
+}
+
+/// Whoever uses what the cluster serves comes to the balancers.
+fn ingress(cluster: &Cluster) -> Vec<Flow> {
+    let (Some(front), Some(balancer)) = (cluster.ingress_front(), &cluster.load_balancer) else { return Vec::new() };
+    let to = joined(parties(cluster.with_role(Role::LoadBalancer)), vec![Party::VirtualAddress(balancer.vip)]);
+    let flow = |id, port| tcp(id, vec![Party::Anyone], to.clone(), port);
+    vec![flow(FlowId::IngressHttp, front.http.port), flow(FlowId::IngressHttps, front.https.port)]
+}
+
+/// The add-on `monitoring` asks from wherever its pods are: with a node's address, and with the pod's own on the same host.
+fn metrics(cluster: &Cluster) -> Vec<Flow> {
+    let Some(monitoring) = cluster.monitoring() else { return Vec::new() };
+    let from = joined(parties(nodes(cluster)), vec![Party::Pods]);
+    let masters = || parties(cluster.with_role(Role::Master));
+    let gateways = parties(cluster.hosts.iter().filter(|host| cluster.metrics_gateway(host).is_some()));
+    vec![
+        tcp(FlowId::MetricsKubelet, from.clone(), parties(nodes(cluster)), KUBELET_PORT),
+        tcp(FlowId::MetricsControllerManager, from.clone(), masters(), CONTROLLER_MANAGER_PORT),
+        tcp(FlowId::MetricsScheduler, from.clone(), masters(), SCHEDULER_PORT),
+        tcp(FlowId::MetricsHost, from.clone(), parties(nodes(cluster)), monitoring.host_port),
+        tcp(FlowId::MetricsGateway, from, gateways, monitoring.gateway_port),
+    ]
 }
 
 /// Who uses the API from outside the cluster.

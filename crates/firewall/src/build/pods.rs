@@ -1,6 +1,6 @@
 //! Pods, Services and node ports.
 
-use barque_model::{Cluster, FlannelBackend};
+use barque_model::{Cluster, FlannelBackend, Role};
 
 use super::{networks, parties, port};
 use crate::flow::{Flow, FlowId, Party, Passage, Protocol};
@@ -42,10 +42,16 @@ pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
     flows
 }
 
-/// Who uses node ports.
+/// Who uses node ports: the balancers too, where they pass web ports on.
 fn clients(cluster: &Cluster) -> Vec<Party> {
-    let networks = networks(&cluster.firewall.node_port_sources);
-    if networks.is_empty() { vec![Party::Anyone] } else { networks }
+    let mut clients = networks(&cluster.firewall.node_port_sources);
+    if clients.is_empty() {
+        return vec![Party::Anyone];
+    }
+    if cluster.ingress_front().is_some() {
+        clients.extend(parties(cluster.with_role(Role::LoadBalancer)));
+    }
+    clients
 }
 
 fn any(id: FlowId, from: Vec<Party>, to: Party, passage: Passage) -> Flow {

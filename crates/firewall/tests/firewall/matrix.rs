@@ -19,6 +19,7 @@ fn seven_hosts_with_etcd_beside_the_masters() {
     let matrix = matrix(&example("ha.yaml"));
     let expected = [
         "ssh",
+        "contents",
         "icmp",
         "api-vip",
         "api",
@@ -121,4 +122,35 @@ fn as_data() {
     insta::assert_json_snapshot!(matrix(&example("ha.yaml")));
     let text = serde_json::to_string(&matrix(&narrow())).unwrap();
     assert_eq!(serde_json::from_str::<Matrix>(&text).unwrap(), matrix(&narrow()));
+}
+
+#[test]
+fn web_ports_of_the_balancers_come_with_the_ingress() {
+    let text = |settings: &str| {
+        let firewall = "  firewall:\n    nodePortSources: [198.51.100.0/24]\n";
+        format!(
+            "{}{firewall}  addons:\n    - name: ingress\n      settings: {{{settings}}}\n",
+            include_str!("../../../../examples/ha.yaml")
+        )
+    };
+    let on = matrix(&read(&text("")));
+    let https = on.with_id(&FlowId::IngressHttps).next().unwrap();
+    assert_eq!((https.ports, &https.from), (Some(PortRange { first: 443, last: 443 }), &vec![Party::Anyone]));
+    assert_eq!(pairs(&on, &FlowId::NodePortsTcp), "lb1>m1 lb1>m2 lb1>m3 lb1>n1 lb1>n2 lb2>m1 lb2>m2 lb2>m3 lb2>n1 lb2>n2");
+    let off = matrix(&read(&text("behindLoadBalancer: false")));
+    assert!(!ids(&off).contains(&"ingress-http"));
+    assert_eq!(pairs(&off, &FlowId::NodePortsTcp), "");
+}
+
+#[test]
+fn gateways_of_etcd_and_balancers_come_with_the_monitoring() {
+    let text = |settings: &str| {
+        format!("{}  addons:\n    - name: monitoring\n      settings: {{{settings}}}\n", include_str!("../../../../examples/ha.yaml"))
+    };
+    let on = matrix(&read(&text("gatewayPort: 19259")));
+    let flow = on.with_id(&FlowId::MetricsGateway).next().unwrap();
+    assert_eq!(flow.ports, Some(PortRange { first: 19259, last: 19259 }));
+    assert_eq!(flow.to.len(), 5, "two balancers and three hosts with etcd: {:?}", flow.to);
+    assert!(flow.from.contains(&Party::Pods) && flow.from.len() == 6, "nodes and pods: {:?}", flow.from);
+    assert!(!ids(&matrix(&example("ha.yaml"))).contains(&"metrics-gateway"));
 }

@@ -18,3 +18,4 @@ mod traces;
 mod volumes;
 
 pub use gather::inspect;
+pub use processes::runs;

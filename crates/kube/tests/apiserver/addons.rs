@@ -9,10 +9,17 @@ use serde_json::{Value, json};
 use crate::server::Server;
 use crate::{apply, difference, live};
 
+/// Settings of add-ons that cannot do without.
+const SETTINGS: [(&str, &str); 1] = [(
+    "registry",
+    "      settings:\n        tlsSecret: tls\n        usersSecret: users\n        readOnly: true\n        storage:\n          s3: {endpoint: \"https://192.0.2.9:9000\", bucket: images, credentialsSecret: store, caConfigMap: store}\n",
+)];
+
 /// Three nodes, and every add-on on.
 fn cluster() -> Cluster {
     let library = Library::embedded();
-    let names = library.barques().iter().map(|addon| format!("    - name: {}\n", addon.name)).collect::<Vec<_>>().concat();
+    let line = |name: &str| format!("    - name: {name}\n{}", SETTINGS.iter().find(|(of, _)| *of == name).map_or("", |(_, lines)| *lines));
+    let names = library.barques().iter().map(|addon| line(addon.name.as_str())).collect::<Vec<_>>().concat();
     let text = format!(
         "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata: {{name: a}}\nspec:\n  kubernetes: {{version: 1.37.2}}\n  hosts:\n    - {{name: m1, address: 192.0.2.1, roles: [etcd, master]}}\n    - {{name: n1, address: 192.0.2.2, roles: [node]}}\n    - {{name: n2, address: 192.0.2.3, roles: [node]}}\n  addons:\n{names}"
     );
@@ -22,11 +29,11 @@ fn cluster() -> Cluster {
 fn objects() -> Vec<Value> {
     let (cluster, library) = (cluster(), Library::embedded());
     let render = |chosen| library.find(chosen).unwrap().render(&cluster, &chosen.settings);
-    cluster.addons.iter().flat_map(|chosen| render(chosen).map(|rendered| rendered.objects).unwrap_or_default()).collect()
+    cluster.addons.iter().flat_map(|chosen| render(chosen).unwrap().objects).collect()
 }
 
 /// Every object of every add-on is what the server takes, and what it fills in is no difference.
-pub(crate) async fn objects_are_applied_and_found_again(client: &Client) {
+pub(crate) async fn objects_are_applied_and_found_again(server: &Server, client: &Client) {
     let all = objects();
     assert!(all.len() >= 9);
     for object in &all {
@@ -39,6 +46,7 @@ pub(crate) async fn objects_are_applied_and_found_again(client: &Client) {
     for object in all.iter().rev() {
         former.push(client.live(&object.to_string()).await.unwrap().unwrap());
         assert!(client.delete(&object.to_string()).await.unwrap(), "{}", name_of(object));
+        finalize(server, object);
         assert_eq!(live(client, object).await, None, "{}", name_of(object));
     }
     // A rollback brings them back, what was deleted last first: with the addresses that they had, and as barque's own.
@@ -53,29 +61,79 @@ pub(crate) async fn objects_are_applied_and_found_again(client: &Client) {
     for text in former.iter().filter(|text| address(text).is_string()) {
         assert_eq!(address(&client.live(text).await.unwrap().unwrap()), address(text));
     }
-    for object in &all {
+    for object in all.iter().rev() {
         assert!(client.delete(&object.to_string()).await.unwrap(), "{}", name_of(object));
+        finalize(server, object);
     }
 }
 
-/// Pods of every Deployment and DaemonSet are let into a namespace of level `restricted`.
+/// What the controller manager, which is not here, does to a deleted namespace when nothing is left in it.
+fn finalize(server: &Server, object: &Value) {
+    if object["kind"] == "Namespace" {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let request = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}});
+        server.kubectl(&["replace", "--raw", &format!("/api/v1/namespaces/{name}/finalize"), "-f", "-"], &request.to_string());
+    }
+}
+
+/// Whoever logs in to the dashboard as its viewer sees the cluster but no Secret, and changes nothing.
+pub(crate) async fn the_dashboards_viewer_only_looks(server: &Server, client: &Client) {
+    let of_dashboard = |object: &&Value| object["metadata"]["labels"]["barque.dev/addon"] == "dashboard";
+    let rendered = objects();
+    let parts: Vec<&Value> = rendered.iter().filter(of_dashboard).collect();
+    for object in &parts {
+        apply(client, object).await;
+    }
+    let may = |verb: &str, what: &str| {
+        let (resource, part) = what.split_once('/').unwrap_or((what, ""));
+        let part = format!("--subresource={part}");
+        let asked = server.try_kubectl(&["auth", "can-i", verb, resource, &part, "-A", "--as=system:serviceaccount:dashboard:viewer"], "");
+        asked.is_ok_and(|answer| answer.trim() == "yes")
+    };
+    for what in ["nodes", "persistentvolumes", "customresourcedefinitions", "storageclasses"] {
+        assert!(may("list", what), "the viewer may not list {what}");
+        assert!(!may("delete", what), "the viewer may delete {what}");
+    }
+    for (verb, what) in
+        [("list", "secrets"), ("get", "secrets"), ("create", "pods"), ("delete", "pods"), ("create", "pods/exec"), ("get", "nodes/proxy")]
+    {
+        assert!(!may(verb, what), "the viewer may {verb} {what}");
+    }
+    for object in parts.iter().rev() {
+        assert!(client.delete(&object.to_string()).await.unwrap(), "{}", name_of(object));
+        finalize(server, object);
+    }
+}
+
+/// What needs more of its host than a namespace of level `restricted` lets it have: it reads the host's files or listens on it.
+const PRIVILEGED: [&str; 2] = ["DaemonSet logging/collector", "DaemonSet monitoring-hosts/node-exporter"];
+
+/// Pods of every Deployment, DaemonSet and CronJob are let into a namespace of level `restricted`, but for the named ones.
 pub(crate) fn pods_are_restricted(server: &Server) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict",
         "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     server.kubectl(&["create", "-f", "-"], &namespace.to_string());
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "strict"}});
     server.kubectl(&["apply", "-f", "-"], &account.to_string());
+    let mut refused = Vec::new();
     for object in objects() {
-        let template = &object["spec"]["template"];
+        let job = &object["spec"]["jobTemplate"]["spec"]["template"];
+        let template = if job.is_null() { &object["spec"]["template"] } else { job };
         if !template["spec"]["containers"].is_array() {
             continue;
         }
         let mut spec = template["spec"].clone();
-        spec.as_object_mut().unwrap().shift_remove("serviceAccountName");
+        // An account that is there; tokens among the volumes need one.
+        spec["serviceAccountName"] = json!("default");
         spec["automountServiceAccountToken"] = json!(false);
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "strict"}, "spec": spec});
-        server.kubectl(&["create", "--dry-run=server", "-f", "-"], &pod.to_string());
+        if let Err(error) = server.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &pod.to_string()) {
+            assert!(error.contains("violates PodSecurity"), "{}: {error}", name_of(&object));
+            refused.push(name_of(&object));
+        }
     }
+    refused.sort();
+    assert_eq!(refused, PRIVILEGED);
 }
 
 /// Who owns a field that an apply would take is named; what is barque's own is not.

@@ -46,7 +46,8 @@ async fn objects_nodes_and_deployments() {
     objects_change_as_foretold(&server, &client).await;
     objects_go_back(&server, &client).await;
     every_kind_of_an_add_on(&client).await;
-    addons::objects_are_applied_and_found_again(&client).await;
+    addons::objects_are_applied_and_found_again(&server, &client).await;
+    addons::the_dashboards_viewer_only_looks(&server, &client).await;
     addons::pods_are_restricted(&server);
     addons::owners_are_named(&server, &client).await;
     addons::a_namespace_tells_who_is_in_it(&client).await;

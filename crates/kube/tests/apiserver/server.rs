@@ -168,6 +168,11 @@ impl Server {
 
     /// Runs the real `kubectl` as another administrator, with `input` on its stdin; answers its stdout.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> String {
+        self.try_kubectl(arguments, input).unwrap_or_else(|error| panic!("kubectl {arguments:?}: {error}"))
+    }
+
+    /// What it printed: on standard output when all was well, else on standard error.
+    pub(crate) fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let mut child = Command::new(self.binaries.join("kubectl"))
             .env_clear()
             .env("HOME", self.folder.path())
@@ -180,8 +185,8 @@ impl Server {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -1,8 +1,10 @@
 // Toolbox is the workload of barque's end-to-end tests.
 //
-//	toolbox [serve [ADDRESS]]   HTTP server (default :8080): answers the host name; /ip the client's address; /healthz ok
+//	toolbox [serve [ADDRESS]]   HTTP server (default :8080): answers the host name; /ip the client's address; /forwarded who a proxy says
+//	                            the client is, and by which protocol it came; /healthz ok
 //	toolbox get URL...          prints each body; exit 1 if one request fails or is not 200
 //	toolbox resolve NAME...     prints the addresses of each name; exit 1 if one does not resolve
+//	toolbox lines RATE COUNT    prints COUNT numbered lines, RATE a second, each fiftieth with a second line; then sleeps
 //	toolbox sleep               does nothing until it is told to stop
 package main
 
@@ -15,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -37,10 +40,12 @@ func main() {
 		err = each(rest, get)
 	case verb == "resolve" && len(rest) > 0:
 		err = each(rest, resolve)
+	case verb == "lines" && len(rest) == 2:
+		err = lines(rest[0], rest[1])
 	case verb == "sleep" && len(rest) == 0:
 		<-stopped().Done()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: toolbox [serve [ADDRESS] | get URL... | resolve NAME... | sleep]")
+		fmt.Fprintln(os.Stderr, "usage: toolbox [serve [ADDRESS] | get URL... | resolve NAME... | lines RATE COUNT | sleep]")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -67,6 +72,9 @@ func serve(address string) error {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		fmt.Fprintln(w, host)
 	})
+	mux.HandleFunc("/forwarded", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Proto"))
+	})
 	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: timeout}
 	ctx := stopped()
 	failed := make(chan error, 1)
@@ -91,6 +99,32 @@ func each(subjects []string, action func(string) error) error {
 		}
 	}
 	return last
+}
+
+func lines(rateText, countText string) error {
+	rate, err := strconv.Atoi(rateText)
+	if err != nil {
+		return err
+	}
+	count, err := strconv.Atoi(countText)
+	if err != nil {
+		return err
+	}
+	ctx := stopped()
+	ticker := time.NewTicker(time.Second / time.Duration(max(rate, 1)))
+	defer ticker.Stop()
+	for number := 1; number <= count && ctx.Err() == nil; number++ {
+		fmt.Println(number, "is the number of this line")
+		if number%50 == 0 {
+			fmt.Println("    and this is its second half")
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+	<-ctx.Done()
+	return nil
 }
 
 func get(url string) error {

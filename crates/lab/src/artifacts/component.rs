@@ -7,12 +7,18 @@ pub const TOOLBOX_IMAGE: &str = "barque.test/toolbox";
 /// Its tag.
 pub(super) const TOOLBOX_VERSION: &str = "1";
 
-/// The registry that end-to-end tests run, whatever the release.
+/// The registry that end-to-end tests run, whatever the release: that of the add-on `registry`.
 const REGISTRY_VERSION: &str = "3.1.2";
+
+/// The version whose `promtool` judges the alert rules: that of the add-on `monitoring`.
+const PROMETHEUS_VERSION: &str = "3.16.0";
+
+/// The S3-compatible store that end-to-end tests run.
+const VERSITYGW_VERSION: &str = "1.8.0";
 
 /// Whether only tests use the component or image of this name.
 pub(super) fn is_for_tests(name: &str) -> bool {
-    name == TOOLBOX_IMAGE || name == "registry"
+    name == TOOLBOX_IMAGE || matches!(name, "registry" | "prometheus" | "versitygw")
 }
 
 /// Programs that come from one project at one version.
@@ -30,7 +36,7 @@ pub(super) struct Component {
 
 const APACHE: &str = "Apache-2.0";
 
-/// The components of `release` that hosts get as programs, those first that other items are made from, and a registry for tests.
+/// The components of `release` that hosts get as programs, those first that other items are made from, and what tests run.
 pub(super) fn components(release: &Release) -> Vec<Component> {
     let component =
         |name, version: barque_model::Version, programs| Component { name, version: version.to_string(), programs, licence: APACHE };
@@ -49,5 +55,7 @@ pub(super) fn components(release: &Release) -> Vec<Component> {
             &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"],
         ),
         Component { name: "registry", version: REGISTRY_VERSION.to_owned(), programs: &["registry"], licence: APACHE },
+        Component { name: "versitygw", version: VERSITYGW_VERSION.to_owned(), programs: &["versitygw"], licence: APACHE },
+        Component { name: "prometheus", version: PROMETHEUS_VERSION.to_owned(), programs: &["promtool"], licence: APACHE },
     ]
 }

@@ -179,7 +179,7 @@ impl Run<'_> {
         let start = self.start(&item);
         let program = match image.program {
             ProgramOf::Pause => compile_pause(self.work.path())?,
-            ProgramOf::Recipe(component) => self.program(component, &image.version, image.path)?.path,
+            ProgramOf::Recipe(component) => self.program(component, &image.version, image.program_name())?.path,
             ProgramOf::Bundle(name) => self.unpack(name, &image.version)?,
         };
         let layout = self.work.path().join("image.tar");

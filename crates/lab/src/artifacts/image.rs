@@ -39,9 +39,9 @@ pub(super) struct Packed {
     pub(super) version: String,
     /// The tag.
     pub(super) tag: String,
-    /// The program; its path in the image is its name.
+    /// The program.
     pub(super) program: ProgramOf,
-    /// Path in the image, without the leading slash.
+    /// Its path in the image, without the leading slash. Its last part is the program's name in its recipe.
     pub(super) path: &'static str,
     /// See [`super::layout::Image::user`].
     pub(super) user: Option<&'static str>,
@@ -49,9 +49,39 @@ pub(super) struct Packed {
     pub(super) licence: &'static str,
 }
 
-/// Images of add-ons that are packed here: the name of the image in the bundle, and of the recipe and the program in it. Their versions are the
-/// add-ons' own.
-const OF_ADDONS: &[(&str, &str)] = &[("registry.k8s.io/metrics-server/metrics-server", "metrics-server")];
+/// An image of an add-on that is packed here. Its version is the add-on's own.
+struct OfAddon {
+    /// Its name in the bundle.
+    name: &'static str,
+    /// The recipe of its program.
+    recipe: &'static str,
+    /// See [`Packed::path`]: where upstream's own image has it, so that pods run with either.
+    path: &'static str,
+    /// SPDX expression of its program's licence.
+    licence: &'static str,
+}
+
+const OF_ADDONS: &[OfAddon] = &[
+    OfAddon { name: "barque.dev/otel-collector", recipe: "otel-collector", path: "otel-collector", licence: "Apache-2.0" },
+    OfAddon { name: "docker.io/library/caddy", recipe: "caddy", path: "usr/bin/caddy", licence: "Apache-2.0" },
+    OfAddon { name: "docker.io/library/registry", recipe: "registry", path: "bin/registry", licence: "Apache-2.0" },
+    OfAddon { name: "docker.io/library/traefik", recipe: "traefik", path: "usr/local/bin/traefik", licence: "MIT" },
+    OfAddon {
+        name: "registry.k8s.io/metrics-server/metrics-server",
+        recipe: "metrics-server",
+        path: "metrics-server",
+        licence: "Apache-2.0",
+    },
+    OfAddon { name: "quay.io/prometheus/prometheus", recipe: "prometheus", path: "bin/prometheus", licence: "Apache-2.0" },
+    OfAddon { name: "quay.io/prometheus/alertmanager", recipe: "alertmanager", path: "bin/alertmanager", licence: "Apache-2.0" },
+    OfAddon { name: "quay.io/prometheus/node-exporter", recipe: "node-exporter", path: "bin/node_exporter", licence: "Apache-2.0" },
+    OfAddon {
+        name: "registry.k8s.io/kube-state-metrics/kube-state-metrics",
+        recipe: "kube-state-metrics",
+        path: "kube-state-metrics",
+        licence: "Apache-2.0",
+    },
+];
 
 /// The images of `release`, and those of add-ons.
 pub(super) fn images(release: &Release) -> Vec<Packed> {
@@ -63,17 +93,16 @@ pub(super) fn images(release: &Release) -> Vec<Packed> {
 fn of_addons() -> Vec<Packed> {
     let mut found = Vec::new();
     for image in Library::embedded().barques().iter().flat_map(|addon| &addon.images) {
-        let known = OF_ADDONS.iter().find(|(name, _)| image.artifact.as_deref() == Some(name));
-        let Some((name, program)) = known else { continue };
+        let Some(known) = OF_ADDONS.iter().find(|known| image.artifact.as_deref() == Some(known.name)) else { continue };
         let (_, tag) = image.reference.rsplit_once(':').unwrap_or_default();
         found.push(Packed {
-            name,
+            name: known.name,
             version: image.version.clone(),
             tag: tag.to_owned(),
-            program: ProgramOf::Recipe(program),
-            path: program,
+            program: ProgramOf::Recipe(known.recipe),
+            path: known.path,
             user: Some("65534:65534"),
-            licence: "Apache-2.0",
+            licence: known.licence,
         });
     }
     found
@@ -119,6 +148,11 @@ impl Packed {
         format!("{}:{}", self.name, self.tag)
     }
 
+    /// The program's name in its recipe or in the bundle.
+    pub(super) fn program_name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
     /// Names the outcome: `program_key` stands for the program's content.
     pub(super) fn key(&self, program_key: &str) -> String {
         let text = format!("{LAYOUT_VERSION} {} {} {:?} {program_key}", self.reference(), self.path, self.user);
@@ -159,11 +193,14 @@ mod tests {
     #[test]
     fn every_image_of_an_add_on_is_packed_from_a_recipe() {
         let packed = of_addons();
-        let needed: Vec<&str> =
-            Library::embedded().barques().iter().flat_map(|addon| &addon.images).map(|image| image.reference.as_str()).collect();
+        let images = Library::embedded().barques().iter().flat_map(|addon| &addon.images);
+        // Others are pulled by nodes.
+        let needed: Vec<&str> = images.filter(|image| image.artifact.is_some()).map(|image| image.reference.as_str()).collect();
         assert_eq!(packed.iter().map(Packed::reference).collect::<Vec<_>>(), needed);
         for image in packed {
-            assert!(super::super::recipe::Recipe::find(image.path, &image.version).is_some(), "{}", image.reference());
+            let ProgramOf::Recipe(component) = image.program else { panic!("{} has no recipe", image.reference()) };
+            let recipe = super::super::recipe::Recipe::find(component, &image.version).unwrap_or_else(|| panic!("{}", image.reference()));
+            assert!(recipe.settings().unwrap().programs.contains_key(image.program_name()), "{}", image.reference());
         }
     }
 

@@ -7,10 +7,15 @@ use barque_pki::{Authority, CertificateKind, Vault, expiry, issue};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::parse_x509_pem;
 
-use crate::clusters::{days, now, seven_hosts};
+use crate::clusters::{days, now, seven_hosts, with_monitoring};
 
 fn vault() -> Vault {
     issue(&seven_hosts(), None, now()).unwrap().0
+}
+
+/// With what only a cluster with the add-on `monitoring` has.
+fn vault_with_monitoring() -> Vault {
+    issue(&with_monitoring(seven_hosts()), None, now()).unwrap().0
 }
 
 /// Subject, usages and names of a certificate as one line.
@@ -49,6 +54,7 @@ fn subjects_usages_and_names_follow_the_table() {
              kubernetes.default.svc.cluster.local localhost m2 10.0.0.12 10.0.0.100 10.96.0.1 127.0.0.1 ::1",
             "m2/apiserver-etcd-client: CN=kube-apiserver-etcd-client client",
             "m2/apiserver-kubelet-client: CN=kube-apiserver-kubelet-client client",
+            "m2/controller-manager: CN=kube-controller-manager server localhost m2 10.0.0.12 127.0.0.1",
             "m2/controller-manager.conf: CN=system:kube-controller-manager client",
             "m2/etcd/healthcheck-client: CN=kube-etcd-healthcheck-client client",
             "m2/etcd/peer: CN=m2 server client localhost m2 10.0.0.12 127.0.0.1",
@@ -58,6 +64,7 @@ fn subjects_usages_and_names_follow_the_table() {
             "m2/kube-proxy.conf: CN=system:kube-proxy client",
             "m2/kubelet: O=system:nodes, CN=system:node:m2 server m2 10.0.0.12",
             "m2/kubelet.conf: O=system:nodes, CN=system:node:m2 client",
+            "m2/scheduler: CN=kube-scheduler server localhost m2 10.0.0.12 127.0.0.1",
             "m2/scheduler.conf: CN=system:kube-scheduler client",
         ]
     );
@@ -78,7 +85,7 @@ fn subjects_usages_and_names_follow_the_table() {
         ]
     );
     assert_eq!(lines("lb1"), Vec::<String>::new());
-    assert_eq!(vault.certificates().count(), 3 * 14 + 2 * 4 + 2);
+    assert_eq!(vault.certificates().count(), 3 * 16 + 2 * 4 + 2);
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn every_certificate_has_the_common_shape() {
 
 #[test]
 fn openssl_accepts_each_chain_for_its_purpose_and_no_other() {
-    let vault = vault();
+    let vault = vault_with_monitoring();
     let directory = tempfile::tempdir().unwrap();
     let authority_file = |authority: Authority| directory.path().join(authority.name().replace('/', "-"));
     for authority in Authority::ALL {
@@ -180,7 +187,7 @@ fn openssl_reads_the_service_account_keys() {
 fn expiry_counts_days() {
     let ends = expiry(&vault()).unwrap();
     assert_eq!(ends.iter().take(3).map(|end| end.name.as_str()).collect::<Vec<_>>(), ["ca", "etcd/ca", "front-proxy-ca"]);
-    assert_eq!(ends.len(), 3 + 52);
+    assert_eq!(ends.len(), 3 + 58);
     let leaf = ends.iter().find(|end| end.name == "m1/apiserver").unwrap();
     // The certificate's end has no fraction of a second, and `now` has one; the day still counts.
     assert_eq!(leaf.days_left(now()), 365);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use barque_model::{
-    Cluster, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network, PortRange, Role, Runtime,
-    Ssh, Sudo, TransportKind, Version, Vrid, VridOrigin,
+    AddonOrigin, Cluster, ClusterAddon, Firewall, FlannelBackend, Host, KubeProxyMode, KubeletSettings, LoadBalancer, LogRotation, Network,
+    PortRange, Role, Runtime, Ssh, Sudo, TransportKind, Version, Vrid, VridOrigin,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +33,13 @@ pub(crate) fn host(name: &str, last: u8, roles: &[Role]) -> Host {
         labels: BTreeMap::new(),
         taints: Vec::new(),
     }
+}
+
+/// The same with the add-on `monitoring`.
+pub(crate) fn with_monitoring(cluster: Cluster) -> Cluster {
+    let settings = serde_json::json!({"hostMetricsPort": 9100, "gatewayPort": 9259});
+    let addon = ClusterAddon { name: "monitoring".parse().unwrap(), origin: AddonOrigin::Barque, settings };
+    Cluster { addons: vec![addon], ..cluster }
 }
 
 /// Two balancers with a VIP, three masters with etcd, two nodes.

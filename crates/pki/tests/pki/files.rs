@@ -5,7 +5,7 @@ use barque_pki::{KubeconfigUser, NotInVault, Vault, access, files_for, issue, ku
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::clusters::{host, now, seven_hosts};
+use crate::clusters::{host, now, seven_hosts, with_monitoring};
 
 fn files(name: &str) -> Vec<HostFile> {
     let cluster = seven_hosts();
@@ -42,6 +42,8 @@ fn a_master_with_etcd_gets_this() {
             "600 root /etc/kubernetes/pki/apiserver.key",
             "644 root /etc/kubernetes/pki/ca.crt",
             "600 root /etc/kubernetes/pki/ca.key",
+            "644 root /etc/kubernetes/pki/controller-manager.crt",
+            "600 root /etc/kubernetes/pki/controller-manager.key",
             "644 root /etc/kubernetes/pki/etcd/ca.crt",
             "644 root /etc/kubernetes/pki/etcd/healthcheck-client.crt",
             "600 root /etc/kubernetes/pki/etcd/healthcheck-client.key",
@@ -54,6 +56,8 @@ fn a_master_with_etcd_gets_this() {
             "600 root /etc/kubernetes/pki/front-proxy-client.key",
             "600 root /etc/kubernetes/pki/sa.key",
             "644 root /etc/kubernetes/pki/sa.pub",
+            "644 root /etc/kubernetes/pki/scheduler.crt",
+            "600 root /etc/kubernetes/pki/scheduler.key",
             "600 root /etc/kubernetes/scheduler.conf",
             "644 root /var/lib/kubelet/pki/kubelet.crt",
             "600 root /var/lib/kubelet/pki/kubelet.key",
@@ -218,4 +222,34 @@ fn kubectl_reads_it() {
         Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout), "demo system:node:n1@demo https://10.0.0.100:8443"),
         Err(error) => eprintln!("skipped: kubectl does not run: {error}"),
     }
+}
+
+#[test]
+fn the_metrics_gateway_has_files_only_while_the_add_on_is_on() {
+    let without = seven_hosts();
+    let with = with_monitoring(seven_hosts());
+    let (vault, _) = issue(&without, None, now()).unwrap();
+    assert!(vault.certificates().all(|(name, _)| !name.ends_with("metrics-gateway")));
+    let (vault, issued) = issue(&with, Some(vault), now()).unwrap();
+    let names: Vec<&str> = issued.iter().map(|issued| issued.name.as_str()).collect();
+    assert_eq!(names, ["lb1/metrics-gateway", "lb2/metrics-gateway", "m1/metrics-gateway", "m2/metrics-gateway", "m3/metrics-gateway"]);
+    for host in &with.hosts {
+        let files = files_for(&with, host, &vault).unwrap();
+        let found: Vec<(&str, u32, &str)> = files
+            .iter()
+            .filter(|file| file.path.starts_with("/etc/barque-metrics/"))
+            .map(|file| (file.path.as_str(), file.mode, file.owner.user.as_str()))
+            .collect();
+        let expected = [
+            ("/etc/barque-metrics/sa.pub", 0o644, "root"),
+            ("/etc/barque-metrics/server.crt", 0o644, "root"),
+            ("/etc/barque-metrics/server.key", 0o600, "barque-metrics"),
+        ];
+        assert_eq!(found, if host.is_node() && !host.has(Role::Etcd) { Vec::new() } else { expected.to_vec() }, "{}", host.name);
+        // Nothing else differs.
+        let others = files.into_iter().filter(|file| !file.path.starts_with("/etc/barque-metrics/"));
+        assert!(others.eq(files_for(&without, host, &vault).unwrap()), "{}", host.name);
+    }
+    let (vault, issued) = issue(&without, Some(vault), now()).unwrap();
+    assert!(issued.is_empty() && vault.certificates().all(|(name, _)| !name.ends_with("metrics-gateway")));
 }

@@ -163,3 +163,46 @@ fn the_watchdog_starts_after_every_unit_that_it_watches() {
         assert!(!units.is_empty() && units.iter().all(|(unit, _)| waits(&plan, watchdog[0].0, *unit)), "{}", host.name);
     }
 }
+
+#[test]
+fn the_metrics_gateway_comes_with_the_add_on_and_goes_with_it() {
+    let without = World::new(SEVEN, None);
+    let with = without.changed(&format!("{SEVEN}  addons:\n    - name: monitoring\n"));
+    let unit = ResourceId("unit barque-metrics.service".into());
+    let gateways: Vec<&str> = with
+        .desired
+        .iter()
+        .filter(|(_, wanted)| wanted.resources.iter().any(|wanted| wanted.resource.id() == unit))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(gateways, ["lb1", "lb2", "m1", "m2", "m3"]);
+    assert!(
+        without.desired.values().all(|wanted| wanted.resources.iter().all(|wanted| !wanted.resource.id().0.contains("barque-metrics")))
+    );
+
+    let plan = with.plan(&with.fresh(), &ClusterFacts::default());
+    let of_m1 = |title: &str| {
+        let found = plan.steps.iter().position(|step| step.title == title && step.host == Some(named("m1")));
+        found.unwrap_or_else(|| panic!("no step `{title}`"))
+    };
+    let start = of_m1("start barque-metrics.service");
+    for before in ["set user barque-metrics", "create /etc/barque-metrics/config.toml", "create /etc/barque-metrics/server.key"] {
+        assert!(waits(&plan, start, of_m1(before)), "{before}");
+    }
+
+    // The add-on is turned off: stopped first, then everything of it goes.
+    let removal = build(&without.inputs(&with.applied(), &ledger(&with), &ClusterFacts::default()));
+    let of_lb1 = |title: &str| {
+        let found = removal.steps.iter().position(|step| step.title == title && step.host == Some(named("lb1")));
+        found.unwrap_or_else(|| panic!("no step `{title}` among {:?}", removal.steps.iter().map(|step| &step.title).collect::<Vec<_>>()))
+    };
+    let stop = of_lb1("stop barque-metrics.service");
+    for after in [
+        "remove /etc/barque-metrics/server.key",
+        "remove /usr/local/bin/barque-metrics",
+        "remove /etc/barque-metrics",
+        "remove barque-metrics",
+    ] {
+        assert!(waits(&removal, of_lb1(after), stop), "{after}");
+    }
+}

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, RunId, Version};
 use barque_pki::Vault;
 use barque_plan::{
-    Action, Archive, ArtifactIndex, Blob, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, LedgerEntry, Observed,
-    Plan, PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
+    Action, Archive, ArtifactIndex, Blob, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, LedgerEntry, OWN_PROGRAM,
+    OWN_VERSION, Observed, Plan, PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
 };
 
 pub(crate) const SEVEN: &str = include_str!("../../../../examples/ha.yaml");
@@ -51,6 +51,7 @@ impl World {
                 artifacts.packages.insert(package.to_owned(), vec![archive]);
             }
         }
+        artifacts.binaries.insert((OWN_PROGRAM.to_owned(), OWN_VERSION.to_owned()), blob(OWN_PROGRAM));
         for need in barque_render::images(&release) {
             artifacts.images.insert(need.reference.clone(), blob(&need.reference));
         }

@@ -1,6 +1,8 @@
-//! CoreDNS, two replicas on different hosts.
+//! CoreDNS, on different hosts, more of it in a larger cluster.
 
-use barque_model::{Cluster, Release, TaintEffect};
+use std::fmt::Write as _;
+
+use barque_model::{Cluster, DnsSettings, Release, TaintEffect};
 use serde_json::{Value, json};
 
 use crate::needs::coredns_reference;
@@ -30,7 +32,7 @@ pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "coredns", "namespace": NAMESPACE},
-            "data": {"Corefile": corefile(&cluster.network.dns_domain)},
+            "data": {"Corefile": corefile(&cluster.network.dns_domain, &cluster.dns_settings())},
         }),
         service(cluster),
         deployment(cluster, release),
@@ -48,8 +50,10 @@ pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
 /// CoreDNS refuses to start when `forward . /etc/resolv.conf` finds no name server there, and hosts without a resolver are normal in closed
 /// networks. So the upstreams end with a server of its own on the pod's loopback that answers SERVFAIL at once; `policy sequential` reaches
 /// it only when every real resolver is down or there is none.
-pub(crate) fn corefile(domain: &str) -> String {
-    format!(
+pub(crate) fn corefile(domain: &str, settings: &DnsSettings) -> String {
+    let upstreams = if settings.forward.is_empty() { "/etc/resolv.conf".to_owned() } else { settings.forward.join(" ") };
+    let cache = settings.cache_seconds;
+    let mut text = format!(
         "\
 .:53 {{
     errors
@@ -63,11 +67,11 @@ pub(crate) fn corefile(domain: &str) -> String {
         ttl 30
     }}
     prometheus :9153
-    forward . /etc/resolv.conf 127.0.0.1:5300 {{
+    forward . {upstreams} 127.0.0.1:5300 {{
         policy sequential
         max_concurrent 1000
     }}
-    cache 30 {{
+    cache {cache} {{
         disable success {domain}
         disable denial {domain}
     }}
@@ -82,7 +86,24 @@ pub(crate) fn corefile(domain: &str) -> String {
     }}
 }}
 "
-    )
+    );
+    for stub in &settings.stub_domains {
+        let (domain, servers) = (&stub.domain, stub.servers.join(" "));
+        let _ = write!(
+            text,
+            "\
+{domain}:53 {{
+    errors
+    forward . {servers} {{
+        max_concurrent 1000
+    }}
+    cache {cache}
+    loop
+}}
+"
+        );
+    }
+    text
 }
 
 fn service(cluster: &Cluster) -> Value {
@@ -103,11 +124,13 @@ fn service(cluster: &Cluster) -> Value {
     })
 }
 
-/// Two, or as many as there are hosts that take its pods: never two on one host.
+/// As many as the settings say, and never two on one host that takes its pods.
 fn replicas(cluster: &Cluster) -> usize {
     let takes_pods = |effect: TaintEffect| effect == TaintEffect::PreferNoSchedule;
     let hosts = cluster.hosts.iter().filter(|host| host.is_node() && host.taints.iter().all(|taint| takes_pods(taint.effect))).count();
-    hosts.clamp(1, 2)
+    let settings = cluster.dns_settings();
+    let wanted = if settings.replicas > 0 { settings.replicas } else { hosts.div_ceil(settings.nodes_per_replica.max(1)).max(2) };
+    wanted.clamp(1, hosts.max(1))
 }
 
 fn deployment(cluster: &Cluster, release: &Release) -> Value {

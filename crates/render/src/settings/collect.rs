@@ -63,9 +63,9 @@ fn flags(cluster: &Cluster, host: &Host, component: Component) -> Option<(Args, 
         Component::Keepalived => return None,
         Component::KubeApiserver => (crate::apiserver::args(cluster, host), "/etc/kubernetes/kube-apiserver.env"),
         Component::KubeControllerManager => {
-            (crate::control::controller_manager_args(cluster), "/etc/kubernetes/kube-controller-manager.env")
+            (crate::control::controller_manager_args(cluster, host), "/etc/kubernetes/kube-controller-manager.env")
         }
-        Component::KubeScheduler => (crate::control::scheduler_args(cluster), "/etc/kubernetes/kube-scheduler.env"),
+        Component::KubeScheduler => (crate::control::scheduler_args(cluster, host), "/etc/kubernetes/kube-scheduler.env"),
         Component::Containerd => (crate::containerd::args(cluster), "/etc/containerd/containerd.env"),
         Component::Kubelet => (crate::kubelet::args(cluster, host), "/etc/kubernetes/kubelet.env"),
         Component::KubeProxy => (crate::kube_proxy::args(cluster), "/etc/kubernetes/kube-proxy.env"),

@@ -66,14 +66,3 @@ fn nodes_are_ready(kubectl: &Kubectl) -> Result<()> {
     }
     Ok(())
 }
-
-/// Puts the test workload's image on the nodes; barque's own images come with `up`.
-pub(crate) fn load_toolbox(scenario: &Scenario) -> Result<()> {
-    let image = std::env::var("BARQUE_TEST_TOOLBOX")?;
-    for node in NODES {
-        let root = &scenario.lab.host(node)?.root;
-        fs_err::copy(&image, root.join("var/tmp/toolbox.tar"))?;
-        scenario.lab.get(node, "ctr -n k8s.io images import /var/tmp/toolbox.tar && rm /var/tmp/toolbox.tar")?;
-    }
-    Ok(())
-}

@@ -38,7 +38,7 @@ spec:
 
 pub(crate) fn deploy(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     scenario.step("a Deployment of four replicas");
-    crate::load_toolbox(scenario)?;
+    scenario.load_toolbox(&crate::NODES)?;
     kubectl.apply(scenario.folder.path(), "web", OBJECTS)?;
     eventually("four replicas ready", Duration::from_mins(1), || {
         let ready = kubectl.get(&["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"])?;

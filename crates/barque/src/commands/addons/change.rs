@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &AddonsShowArguments, enabled: bool, settings: &[(S
         let names = barque_engine::addon_rows(&context).into_iter().map(|row| row.name.to_string()).collect();
         return Err(EngineError::NoAddon { name: name.to_owned(), nearest: context.addons.nearest(name), names }.into());
     }
-    if name == DNS {
+    if name == DNS && (!enabled || settings.is_empty()) {
         return refused("add-on `dns` is always on: pods find services by it", "");
     }
     if !enabled && !is_on {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use barque_bundle::Bundle;
 use barque_engine::EngineError;
 
+use super::registry::local;
 use crate::arguments::BundleArguments;
 use crate::settings;
 
@@ -14,6 +16,7 @@ pub(super) fn path(arguments: &BundleArguments) -> PathBuf {
 }
 
 /// Opens a bundle; the error has its hint.
-pub(super) fn open(path: &Path) -> Result<Bundle, EngineError> {
-    Ok(Bundle::open(path)?)
+pub(super) fn open(path: &Path) -> Result<Bundle> {
+    local(path)?;
+    Ok(Bundle::open(path).map_err(EngineError::from)?)
 }

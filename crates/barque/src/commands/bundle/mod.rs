@@ -6,9 +6,12 @@ mod compare;
 mod create;
 mod pack;
 mod prune;
+mod registry;
 mod run;
+mod serve;
 mod show;
 mod sign;
 mod verify;
 
+pub(crate) use registry::{chosen, local};
 pub(crate) use run::run;

@@ -1,6 +1,5 @@
 //! `barque bundle verify`: is every file of a bundle what its manifest says?
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,6 +9,7 @@ use barque_event::exit;
 use serde_json::json;
 
 use super::choice;
+use super::registry::local;
 use crate::arguments::{BundleVerifyArguments, Output};
 use crate::terminal::bundle::{self as words, SignatureWords};
 use crate::terminal::{ByteProgress, print_json, say};
@@ -18,7 +18,10 @@ use crate::terminal::{ByteProgress, print_json, say};
 pub(crate) fn run(arguments: &BundleVerifyArguments) -> Result<u8> {
     let key = arguments.key.as_deref().map(PublicKey::read).transpose().map_err(EngineError::from)?;
     let begun = Instant::now();
-    let (verification, signature) = match verified(&choice::path(&arguments.bundle), key.as_ref()) {
+    let path = choice::path(&arguments.bundle);
+    local(&path)?;
+    let opened = Bundle::open(path).map_err(EngineError::from);
+    let (verification, signature) = match opened.and_then(|bundle| verified(&bundle, key.as_ref())) {
         Ok(done) => done,
         Err(EngineError::Bundle(error)) => match Verification::of_error(&error) {
             Some(verification) => (verification, SignatureWords::Unknown),
@@ -33,8 +36,8 @@ pub(crate) fn run(arguments: &BundleVerifyArguments) -> Result<u8> {
     Ok(if verification.faults.is_empty() && !signature.is_refused() { exit::DONE } else { exit::FAILED })
 }
 
-fn verified(path: &Path, key: Option<&PublicKey>) -> Result<(Verification, SignatureWords), EngineError> {
-    let bundle = Bundle::open(path)?;
+/// Hashes everything in `bundle`, and checks its signature.
+pub(super) fn verified(bundle: &Bundle, key: Option<&PublicKey>) -> Result<(Verification, SignatureWords), EngineError> {
     let progress = ByteProgress::new("verified", size(bundle.artifacts()));
     let verification = bundle.verify_files(&|bytes| progress.add(bytes))?;
     progress.finish();
