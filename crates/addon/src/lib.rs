@@ -22,6 +22,7 @@ mod tests;
 pub use addon::{Addon, Files};
 pub use description::{AddonImage, Check, Words};
 pub use error::{AddonError, OrderFault};
+pub use images::ImageUse;
 pub use library::Library;
 pub use object::{name_of, owner_of};
 pub use order::in_order;

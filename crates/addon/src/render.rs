@@ -1,17 +1,26 @@
 //! From an add-on and its settings to cluster objects.
 
+use std::collections::BTreeMap;
+
 use barque_model::{Cluster, Digest, Host, Role, TaintEffect};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::addon::Objects;
-use crate::{Addon, AddonError, object, yaml};
+use crate::{Addon, AddonError, AddonImage, ImageUse, images, object, yaml};
 
 /// What an add-on comes to in a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     /// The objects in the order in which they are applied; their keys are sorted.
     pub objects: Vec<Value>,
+}
+
+impl Rendered {
+    /// Where its objects need each of `images`, by reference.
+    pub fn uses(&self, images: &[AddonImage]) -> BTreeMap<String, ImageUse> {
+        images::uses(&self.objects, images.iter().map(|image| image.reference.clone()))
+    }
 }
 
 impl Addon {

@@ -38,7 +38,7 @@ impl fmt::Display for Lack {
 /// what the cluster needs, always. What is sent is hashed later, see [`crate::artifacts::verify_transfers`].
 pub(crate) fn open(context: &Context) -> Result<Arc<Bundle>, EngineError> {
     let options = &context.options;
-    let images = crate::addons::images(&context.addons, &context.cluster);
+    let images = crate::addons::images(&context.addons, &context.cluster)?;
     open_for(&options.bundle, options.bundle_key.as_deref(), &context.cluster, &context.release, &images)
 }
 

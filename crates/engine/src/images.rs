@@ -29,7 +29,7 @@ pub struct ImageRow {
 pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
     let bundle = Bundle::open(&context.options.bundle)?;
     let mut needs = barque_render::needed_images(&context.cluster, &context.release);
-    needs.extend(crate::addons::images(&context.addons, &context.cluster));
+    needs.extend(crate::addons::images(&context.addons, &context.cluster)?);
     let needed_by = |reference: &str| {
         let need = needs.iter().find(|need| need.reference == reference)?;
         Some(need.needed_by.clone())
@@ -57,7 +57,7 @@ pub fn images(context: &Context) -> Result<Vec<ImageRow>, EngineError> {
         source: None,
         is_pulled,
     };
-    let pulled = crate::addons::pulled_images(&context.addons, &context.cluster);
+    let pulled = crate::addons::pulled_images(&context.addons, &context.cluster)?;
     let missing = needs.into_iter().map(|need| absent(need.reference, need.needed_by, false));
     let pulled = pulled.into_iter().map(|(reference, needed_by)| absent(reference, needed_by, true));
     let others: Vec<ImageRow> = missing.chain(pulled).filter(|other| rows.iter().all(|row| row.reference != other.reference)).collect();

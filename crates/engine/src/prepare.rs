@@ -219,7 +219,7 @@ fn desired_state(
     bundle: &Bundle,
 ) -> Result<BTreeMap<HostName, HostDesired>, EngineError> {
     let mut desired = BTreeMap::new();
-    let addon_images = crate::addons::images(&context.addons, &context.cluster);
+    let addon_images = crate::addons::images(&context.addons, &context.cluster)?;
     let own_program = if cluster.monitoring().is_some() { Some(artifacts::own_program(context)?) } else { None };
     for host in &cluster.hosts {
         let Some(found) = facts.get(&host.name) else { continue };

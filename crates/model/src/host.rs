@@ -1,13 +1,15 @@
 //! A machine of the cluster and how it is reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Component, HostName, Role};
+use crate::{Component, HostName, Role, Taint, TaintEffect};
+
+/// Key of the taint that keeps pods off masters (Kubernetes, "Well-Known Labels, Annotations and Taints").
+pub const CONTROL_PLANE_TAINT: &str = "node-role.kubernetes.io/control-plane";
 
 /// One machine of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,13 @@ impl Host {
     /// Whether it is a Kubernetes node (masters are, with a taint).
     pub fn is_node(&self) -> bool {
         self.runs(Component::Kubelet)
+    }
+
+    /// All taints of its node: that of the control plane, which masters have that are not nodes as well, and its own.
+    pub fn all_taints(&self) -> Vec<Taint> {
+        let is_tainted_master = self.has(Role::Master) && !self.has(Role::Node);
+        let master = Taint { key: CONTROL_PLANE_TAINT.to_owned(), value: String::new(), effect: TaintEffect::NoSchedule };
+        is_tainted_master.then_some(master).into_iter().chain(self.taints.iter().cloned()).collect()
     }
 }
 
@@ -95,46 +104,4 @@ pub enum TransportKind {
     Builtin,
     /// The system's `ssh` program, for what only it can do (GSSAPI, hardware tokens, `Match exec`).
     System,
-}
-
-/// A node taint, `key=value:effect`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Taint {
-    /// Its key.
-    pub key: String,
-    /// Its value, empty for none.
-    pub value: String,
-    /// What it does to pods that do not tolerate it.
-    pub effect: TaintEffect,
-}
-
-impl fmt::Display for Taint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.value.is_empty() {
-            write!(formatter, "{}:{}", self.key, self.effect)
-        } else {
-            write!(formatter, "{}={}:{}", self.key, self.value, self.effect)
-        }
-    }
-}
-
-/// What a taint does (the three effects of the core/v1 API).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum TaintEffect {
-    /// New pods stay away.
-    NoSchedule,
-    /// New pods stay away if they can.
-    PreferNoSchedule,
-    /// Running pods leave too.
-    NoExecute,
-}
-
-impl fmt::Display for TaintEffect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::NoSchedule => "NoSchedule",
-            Self::PreferNoSchedule => "PreferNoSchedule",
-            Self::NoExecute => "NoExecute",
-        })
-    }
 }

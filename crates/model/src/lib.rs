@@ -20,6 +20,7 @@ mod node;
 mod registry;
 mod release;
 mod secret;
+mod taint;
 mod version;
 
 pub use addon::{AddonOrigin, ClusterAddon};
@@ -30,7 +31,7 @@ pub use digest::{Digest, InvalidDigest};
 pub use dns::{DnsSettings, StubDomain};
 pub use file::{HostFile, Owner, RUN_MARKER};
 pub use firewall::{ExtraFlow, ExtraSource, Firewall, FirewallBackend, TransportProtocol};
-pub use host::{Host, JumpHost, Ssh, Sudo, Taint, TaintEffect, TransportKind};
+pub use host::{CONTROL_PLANE_TAINT, Host, JumpHost, Ssh, Sudo, TransportKind};
 pub use ingress::{IngressFront, Passed};
 pub use marker::{as_rendered, find_run};
 pub use monitoring::{METRICS_GATEWAY, METRICS_GATEWAY_FOLDER, MetricsCaller, MetricsGateway, MetricsOfHost, Monitoring};
@@ -43,4 +44,5 @@ pub use registry::{
 };
 pub use release::Release;
 pub use secret::SecretBytes;
+pub use taint::{Taint, TaintEffect, Toleration, TolerationOperator, tolerates};
 pub use version::{InvalidVersion, Version};

@@ -186,7 +186,7 @@ fn images(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> Res
         return Ok(());
     }
     let own = barque_render::needed_images(inputs.cluster, inputs.release).into_iter().map(|need| (need, Stage::Nodes));
-    let of_addons = inputs.addon_images.iter().map(|need| (need.clone(), Stage::Addons));
+    let of_addons = inputs.addon_images.iter().filter(|need| need.is_of(&host.name)).map(|need| (need.clone(), Stage::Addons));
     for (need, stage) in own.chain(of_addons) {
         let blob = inputs.artifacts.images.get(&need.reference).copied();
         let blob = blob.ok_or_else(|| MissingArtifact { kind: "image", name: need.reference.clone(), version: need.version.clone() })?;

@@ -1,6 +1,6 @@
 //! kubelet.
 
-use barque_model::{Cluster, Component, Host, HostFile, KubeProxyMode, Role};
+use barque_model::{Cluster, Component, Host, HostFile, KubeProxyMode, Taint};
 use serde_json::{Value, json};
 
 use crate::args::Args;
@@ -76,18 +76,16 @@ pub(crate) fn config(cluster: &Cluster, host: &Host) -> Value {
     config
 }
 
-/// Taints that a node has from its first moment, so that no pod slips onto it. Masters get one unless they are nodes as well.
+/// Taints that a node has from its first moment, so that no pod slips onto it.
 fn taints(host: &Host) -> Vec<Value> {
-    let master = json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"});
-    let own = host.taints.iter().map(|taint| {
+    let words = |taint: &Taint| {
         let mut value = json!({"key": taint.key, "effect": taint.effect.to_string()});
         if !taint.value.is_empty() {
             value["value"] = json!(taint.value);
         }
         value
-    });
-    let is_tainted_master = host.has(Role::Master) && !host.has(Role::Node);
-    is_tainted_master.then_some(master).into_iter().chain(own).collect()
+    };
+    host.all_taints().iter().map(words).collect()
 }
 
 pub(crate) fn files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {

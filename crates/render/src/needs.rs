@@ -1,6 +1,8 @@
 //! Programs, packages and images that a host needs.
 
-use barque_model::{Cluster, Component, Host, Release, Role, Version};
+use std::collections::BTreeSet;
+
+use barque_model::{Cluster, Component, Host, HostName, Release, Role, Version};
 
 use crate::paths::CNI_BINARIES;
 
@@ -26,6 +28,15 @@ pub struct ImageNeed {
     pub version: String,
     /// What needs it, for people.
     pub needed_by: String,
+    /// The nodes that need it; none for every node.
+    pub nodes: Option<BTreeSet<HostName>>,
+}
+
+impl ImageNeed {
+    /// Whether `host`, which is a node, needs it.
+    pub fn is_of(&self, host: &HostName) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(host))
+    }
 }
 
 /// Programs of `host`, by role, each once.
@@ -88,12 +99,14 @@ pub fn images(release: &Release) -> Vec<ImageNeed> {
             artifact: "pause".into(),
             version: release.pause.to_string(),
             needed_by: "every pod".into(),
+            nodes: None,
         },
         ImageNeed {
             reference: coredns_reference(release),
             artifact: "coredns".into(),
             version: release.coredns.to_string(),
             needed_by: "CoreDNS".into(),
+            nodes: None,
         },
     ]
 }

@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use barque_model::{Host, HostName, Role, Ssh, Taint};
+use barque_model::{CONTROL_PLANE_TAINT, Host, HostName, Role, Ssh, Taint};
 
 use crate::field::Field;
 use crate::file_host::{HostEntry, RoleWord, SshDefaults, TaintEntry};
 use crate::report::{Located, Place, Report};
 use crate::{cidr, labels, ssh};
-
-/// The taint that every master gets without being asked.
-const MASTER_TAINT: &str = "node-role.kubernetes.io/control-plane";
 
 /// A host as far as it could be understood.
 #[derive(Debug)]
@@ -204,8 +201,8 @@ fn taint_list(list: Located<Vec<Field<TaintEntry>>>, is_node: bool, is_master: b
             let message = format!("taint `{}` with effect {} is given twice", taint.key, taint.effect);
             report.error(key.place, message, "keep one; a node has each key and effect once");
         }
-        if is_master && taint.key == MASTER_TAINT {
-            report.error(key.place, format!("taint `{MASTER_TAINT}` is given to every master already"), "remove it");
+        if is_master && taint.key == CONTROL_PLANE_TAINT {
+            report.error(key.place, format!("taint `{CONTROL_PLANE_TAINT}` is given to every master already"), "remove it");
         }
         taints.push(taint);
     }

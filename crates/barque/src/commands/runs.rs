@@ -50,7 +50,7 @@ fn show(arguments: &RunsShowArguments) -> Result<u8> {
     if arguments.plan {
         return plan(&state?, run, json);
     }
-    let lines = Lines { verbose: arguments.verbose, beginnings: true, end: true };
+    let mut lines = Lines::new(arguments.verbose, true, true);
     let here = state.as_ref().is_ok_and(|state| state.runs().path(run).is_dir());
     if here {
         replay(&state?, run, arguments.follow, |event, seconds| match (json, lines.of(event)) {

@@ -7,20 +7,33 @@ use super::printable;
 /// A step that only looks is worth a line when it took longer than this, in milliseconds.
 const LONG_LOOK: u64 = 1000;
 
+/// A run that changes no more than this names each change: "2 changed" alone would leave people wondering.
+const FEW_CHANGES: u32 = 12;
+
 /// Which events are worth a line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lines {
     /// Every step, not only restarts and failures.
-    pub(crate) verbose: bool,
+    verbose: bool,
     /// The beginnings of stages; a live view shows them itself.
-    pub(crate) beginnings: bool,
+    beginnings: bool,
     /// The run's first and last event; a verb that runs says them in its own words.
-    pub(crate) end: bool,
+    end: bool,
+    /// Every change: few are planned.
+    names_changes: bool,
 }
 
 impl Lines {
-    /// The line that an event is worth, if any.
-    pub(crate) fn of(self, event: &RunEvent) -> Option<String> {
+    /// Lines of a run from its beginning on.
+    pub(crate) const fn new(verbose: bool, beginnings: bool, end: bool) -> Self {
+        Self { verbose, beginnings, end, names_changes: false }
+    }
+
+    /// The line that an event is worth, if any. Events are given in their order.
+    pub(crate) fn of(&mut self, event: &RunEvent) -> Option<String> {
+        if let EventKind::Planned { changes, .. } = &event.kind {
+            self.names_changes = *changes <= FEW_CHANGES;
+        }
         let host = event.host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
         match &event.kind {
             EventKind::RunStarted { run, cluster, verb, operator, .. } if self.end => {
@@ -33,7 +46,7 @@ impl Lines {
             EventKind::StageFinished { stage, millis } => Some(format!("stage {stage}: done in {:.1} s", seconds(*millis))),
             EventKind::StepFinished { title, outcome, millis } => {
                 let matters = self.verbose
-                    || (title.contains(".service") && *outcome == StepOutcome::Changed)
+                    || ((self.names_changes || title.contains(".service")) && *outcome == StepOutcome::Changed)
                     || (*outcome == StepOutcome::Holds && *millis > LONG_LOOK);
                 matters.then(|| format!("{host:<8} {title} ({:.1} s)", seconds(*millis)))
             }
@@ -119,15 +132,33 @@ mod tests {
         ]
     }
 
-    fn shown(lines: Lines) -> String {
-        events().iter().filter_map(|event| lines.of(event)).collect::<Vec<_>>().join("\n")
+    fn shown(mut lines: Lines, changes: u32) -> String {
+        let mut events = events();
+        for event in &mut events {
+            if let EventKind::Planned { changes: planned, .. } = &mut event.kind {
+                *planned = changes;
+            }
+        }
+        events.iter().filter_map(|event| lines.of(event)).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn what_matters_is_shown() {
-        insta::assert_snapshot!(shown(Lines { verbose: false, beginnings: false, end: false }), @r"
+        insta::assert_snapshot!(shown(Lines::new(false, false, false), 13), @r"
         n2       does not answer and is left for a later run: no route to host
-        3 changes are needed
+        13 changes are needed
+        m1       start etcd.service: try 2 failed, again in 1.5 s: busy
+        m1       start etcd.service (2.1 s)
+        m1       FAILED start x: it ended
+        ");
+    }
+
+    #[test]
+    fn few_changes_are_named() {
+        insta::assert_snapshot!(shown(Lines::new(false, false, false), 12), @r"
+        n2       does not answer and is left for a later run: no route to host
+        12 changes are needed
+        m1       create /etc/a (0.0 s)
         m1       start etcd.service: try 2 failed, again in 1.5 s: busy
         m1       start etcd.service (2.1 s)
         m1       FAILED start x: it ended
@@ -136,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_run_shown_again_has_all() {
-        insta::assert_snapshot!(shown(Lines { verbose: true, beginnings: true, end: true }), @r"
+        insta::assert_snapshot!(shown(Lines::new(true, true, true), 3), @r"
         `up` of cluster `demo` by ann@desk, run 20261125T020304Z-1a2b
         n2       does not answer and is left for a later run: no route to host
         3 changes are needed

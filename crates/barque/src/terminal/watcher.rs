@@ -40,7 +40,7 @@ impl Watcher {
             bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        let lines = Lines { verbose, beginnings: bar.is_none(), end: false };
+        let lines = Lines::new(verbose, bar.is_none(), false);
         Self { output, lines, live: bar, view: Live::default(), begun: Instant::now(), last_line: Instant::now() }
     }
 

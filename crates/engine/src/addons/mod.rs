@@ -2,6 +2,7 @@
 
 mod applied;
 mod health;
+mod images;
 mod kustomize;
 mod listing;
 mod load;
@@ -9,7 +10,8 @@ mod wanted;
 
 pub(crate) use applied::{ledger, present};
 pub use health::{AddonDiff, AddonHealth, AddonHealthReport, CheckHealth, addon_diff, addon_health};
+pub use images::addon_images;
+pub(crate) use images::{images, pulled_images};
 pub use listing::{AddonDetail, AddonRow, AddonSetting, addon_detail, addon_rows};
 pub(crate) use load::library;
-pub use wanted::addon_images;
-pub(crate) use wanted::{images, pulled_images, wanted};
+pub(crate) use wanted::wanted;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use barque_addon::{Addon, Check, Library};
-use barque_model::{AddonName, Cluster};
+use barque_addon::Check;
+use barque_model::AddonName;
 use barque_plan::{AddonWanted, ClusterGate};
-use barque_render::ImageNeed;
 use serde_json::Value;
 
 use crate::prepare::named;
@@ -26,43 +25,10 @@ pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError>
                 return Err(EngineError::AddonsShare { object: object.name.clone(), addons: [other, addon.name.clone()] });
             }
         }
-        let images = addon.images.iter().filter(|image| image.artifact.is_some()).map(|image| image.reference.clone()).collect();
+        let images = super::images::bundled(addon, &rendered, &context.cluster).into_iter().map(|need| need.reference).collect();
         found.push(AddonWanted { name: addon.name.clone(), needs: addon.needs.clone(), objects, images, checks });
     }
     Ok(found)
-}
-
-/// Images that the add-ons of the context's cluster file need.
-pub fn addon_images(context: &Context) -> Vec<ImageNeed> {
-    images(&context.addons, &context.cluster)
-}
-
-/// Images of the add-ons that are on and that come with the bundle.
-pub(crate) fn images(library: &Library, cluster: &Cluster) -> Vec<ImageNeed> {
-    let mut found: Vec<ImageNeed> = Vec::new();
-    for addon in cluster.addons.iter().filter_map(|chosen| library.find(chosen)) {
-        for image in &addon.images {
-            let Some(artifact) = &image.artifact else { continue };
-            let need = ImageNeed {
-                reference: image.reference.clone(),
-                artifact: artifact.clone(),
-                version: image.version.clone(),
-                needed_by: format!("add-on {}", addon.name),
-            };
-            found.push(need);
-        }
-    }
-    found
-}
-
-/// Images of the add-ons that are on and that nodes pull, since no bundle has them: reference, and what needs it.
-pub(crate) fn pulled_images(library: &Library, cluster: &Cluster) -> Vec<(String, String)> {
-    let addons = cluster.addons.iter().filter_map(|chosen| library.find(chosen));
-    let of_addon = |addon: &'_ Addon| -> Vec<(String, String)> {
-        let pulled = addon.images.iter().filter(|image| image.artifact.is_none());
-        pulled.map(|image| (image.reference.clone(), format!("add-on {}", addon.name))).collect()
-    };
-    addons.flat_map(of_addon).collect()
 }
 
 /// A check as something that is asked of the API. How many nodes a Deployment is to be on follows from its object.
@@ -95,6 +61,9 @@ fn spread(deployment: &Value) -> u32 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use barque_addon::Library;
+    use barque_model::Cluster;
+
     use super::*;
 
     fn cluster() -> Cluster {
@@ -118,12 +87,5 @@ mod tests {
                 ClusterGate::Answers { path: "/apis/metrics.k8s.io/v1beta1/nodes".into(), items: 1 },
             ]
         );
-    }
-
-    #[test]
-    fn images_come_from_the_bundle() {
-        let needs = images(&Library::embedded(), &cluster());
-        let lines: Vec<String> = needs.iter().map(|need| format!("{} {} {}", need.reference, need.version, need.needed_by)).collect();
-        assert_eq!(lines, ["registry.k8s.io/metrics-server/metrics-server:v0.9.0 0.9.0 add-on metrics-server"]);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &BundleCreateArguments) -> Result<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let own = OwnProgram { path: &context.options.executable, name: OWN_PROGRAM, version, licence: env!("CARGO_PKG_LICENSE") };
     let all = told(|tell| ensure_product(request, &sources, own, tell).map_err(hinted))?;
-    let images = addon_images(&context);
+    let images = addon_images(&context)?;
     let selection = bundle_contents(&all, &context.cluster, &context.release, &images, &architectures, version).map_err(not_had)?;
     write(&selection, key.as_ref(), arguments)
 }
