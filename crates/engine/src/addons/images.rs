@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use barque_addon::{Addon, ImageUse, Library, Rendered};
-use barque_model::{ClusterAddon, Cluster, HostName};
+use barque_model::{Cluster, ClusterAddon, HostName};
 use barque_render::ImageNeed;
 
 use crate::{Context, EngineError};
