@@ -6,21 +6,8 @@ use std::path::{Path, PathBuf};
 use barque_event::{EventKind, RunEvent, RunOutcome, StepOutcome};
 use barque_model::{ClusterName, InvalidName, RunId};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
-use crate::{EventTail, files};
-
-/// The identifier of a run that starts at `now`; `random` tells apart runs of the same second.
-pub fn run_id(now: Timestamp, random: u16) -> Result<RunId, InvalidName> {
-    format!("{}-{random:04x}", now.strftime("%Y%m%dT%H%M%SZ")).parse()
-}
-
-/// When a run started, from its identifier, to the second; `None` for digits that are no date.
-pub fn started_at(run: &RunId) -> Option<Timestamp> {
-    let text = run.as_str().split('-').next()?;
-    Some(DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
-}
+use crate::{EventTail, files, started_at};
 
 /// Why a run's files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +15,9 @@ pub enum RunError {
     /// A file cannot be read or written.
     #[error("failed to use the run's files")]
     Io(#[from] io::Error),
+    /// The clock shows a time that no identifier of a run can have.
+    #[error("the clock of this machine is wrong (set it, then run this again)")]
+    Clock(#[from] InvalidName),
     /// A line of the event log is not an event that this barque knows.
     #[error("`{path}` line {line} is not an event")]
     Event {

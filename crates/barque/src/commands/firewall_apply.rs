@@ -19,10 +19,11 @@ pub(crate) fn run(arguments: &FirewallChangeArguments, backend: Option<FirewallB
     warn_all(&context)?;
     let request = FirewallRequest { backend, confirm_within: arguments.confirm_within, preview: arguments.plan };
     let output = arguments.remote.cluster.output;
-    let now = jiff::Timestamp::now();
+    let run = barque_store::next_run(&context.state, jiff::Timestamp::now(), rand::random())?;
     // A run of its own, in which hosts take this one back: the next in order, whatever the hosts' clocks say.
-    let undo = barque_store::run_id(now + jiff::SignedDuration::from_secs(1), rand::random())?;
-    let runs = (barque_store::run_id(now, rand::random())?, undo);
+    let started = barque_store::started_at(&run).unwrap_or_else(jiff::Timestamp::now);
+    let undo = barque_store::run_id(started + jiff::SignedDuration::from_secs(1), rand::random())?;
+    let runs = (run, undo);
     let owner = changing::owner(verb)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {

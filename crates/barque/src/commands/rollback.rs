@@ -53,7 +53,7 @@ fn is_terminal() -> bool {
 /// Asks the engine, and shows what happens meanwhile.
 fn perform(context: &Context, request: &RollbackRequest, arguments: &RollbackArguments) -> Result<RollbackReport> {
     let output = arguments.remote.cluster.output;
-    let run = barque_store::run_id(jiff::Timestamp::now(), rand::random())?;
+    let run = barque_store::next_run(&context.state, jiff::Timestamp::now(), rand::random())?;
     let owner = changing::owner("rollback")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {

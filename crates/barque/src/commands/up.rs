@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &UpArguments) -> Result<u8> {
             send_all: arguments.send_all,
         },
     };
-    let run = barque_store::run_id(jiff::Timestamp::now(), rand::random())?;
+    let run = barque_store::next_run(&context.state, jiff::Timestamp::now(), rand::random())?;
     let owner = changing::owner("up")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use barque_event::{EventKind, RunEvent, RunOutcome, StepOutcome};
 use barque_model::RunId;
-use barque_store::{RunError, StateDirectory, run_id, started_at};
+use barque_store::{RunError, StateDirectory, run_id};
 use jiff::SignedDuration;
 
 use crate::now;
@@ -29,14 +29,6 @@ fn state() -> (tempfile::TempDir, StateDirectory) {
     let directory = tempfile::tempdir().unwrap();
     let state = StateDirectory::open_or_create(directory.path()).unwrap();
     (directory, state)
-}
-
-#[test]
-fn identifiers_hold_the_time() {
-    let run = run_id("2026-11-25T03:04:05.678+01:00".parse().unwrap(), 0xb).unwrap();
-    assert_eq!(run.as_str(), "20261125T020405Z-000b");
-    assert_eq!(started_at(&run), Some("2026-11-25T02:04:05Z".parse().unwrap()));
-    assert_eq!(started_at(&"99999999T999999Z-ffff".parse().unwrap()), None);
 }
 
 #[test]
