@@ -54,8 +54,8 @@ pub(crate) fn uses(objects: &[Value], references: impl IntoIterator<Item = Strin
         });
     }
     let usage = |reference: String| {
-        let usage = match of_pods.remove(&reference) {
-            Some(pods) => ImageUse::Pods(pods),
+        let usage = match of_pods.get(&reference) {
+            Some(pods) => ImageUse::Pods(pods.clone()),
             None if objects.iter().any(|object| names(object, &reference)) => ImageUse::Anywhere,
             None => ImageUse::Nowhere,
         };

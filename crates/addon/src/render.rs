@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barque_model::{Cluster, Digest, Host, Role, TaintEffect};
+use barque_model::{Cluster, Digest, Host, Role, tolerates};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
@@ -57,9 +57,9 @@ impl Addon {
     fn values(&self, cluster: &Cluster, settings: &Value) -> Value {
         let images: serde_json::Map<String, Value> = self.images.iter().map(|image| (image.name.clone(), json!(image.reference))).collect();
         // Those that take a pod which tolerates the control plane's own taint.
-        let takes_pods = |host: &&Host| host.is_node() && host.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule);
+        let takes_pods = |host: &&Host| host.is_node() && tolerates(&[], &host.taints);
         // Those that take any pod.
-        let takes_all = |host: &&Host| takes_pods(host) && (host.has(Role::Node) || !host.has(Role::Master));
+        let takes_all = |host: &&Host| host.is_node() && tolerates(&[], &host.all_taints());
         let host = |host: &Host| json!({"name": host.name.as_str(), "address": host.address.to_string(), "roles": host.roles});
         json!({
             "settings": settings,

@@ -1,9 +1,7 @@
 //! The images of a cluster's add-ons: from the bundle, on the nodes that may run their pods, or pulled by nodes.
 
-use std::collections::BTreeSet;
-
 use barque_addon::{Addon, ImageUse, Library, Rendered};
-use barque_model::{Cluster, ClusterAddon, HostName};
+use barque_model::{Cluster, ClusterAddon};
 use barque_render::ImageNeed;
 
 use crate::{Context, EngineError};
@@ -36,10 +34,10 @@ pub(super) fn bundled(addon: &Addon, rendered: &Rendered, cluster: &Cluster) -> 
     let uses = rendered.uses(&addon.images);
     let need = |image: &barque_addon::AddonImage| {
         let usage = &uses[&image.reference];
-        let nodes: BTreeSet<HostName> = match usage {
-            ImageUse::Nowhere => return None,
-            usage => cluster.hosts.iter().filter(|host| host.is_node() && usage.includes(host)).map(|host| host.name.clone()).collect(),
-        };
+        if *usage == ImageUse::Nowhere {
+            return None;
+        }
+        let nodes = cluster.hosts.iter().filter(|host| host.is_node() && usage.includes(host)).map(|host| host.name.clone()).collect();
         Some(ImageNeed {
             reference: image.reference.clone(),
             artifact: image.artifact.clone()?,
