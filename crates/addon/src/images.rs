@@ -74,7 +74,7 @@ fn tolerations(pod: &Value) -> Vec<Toleration> {
 }
 
 /// Every specification of pods in `value`: what has containers.
-fn pods<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
+pub(crate) fn pods<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
     match value {
         Value::Object(members) => {
             if members.get("containers").is_some_and(Value::is_array) {

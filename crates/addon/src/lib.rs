@@ -4,6 +4,7 @@
 //! a user's own are read by the caller and given here as texts. Same add-on, same settings, same cluster: same objects, byte for byte.
 
 mod addon;
+mod awaited;
 mod description;
 mod error;
 mod images;

@@ -7,7 +7,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::addon::Objects;
-use crate::{Addon, AddonError, AddonImage, ImageUse, images, object, yaml};
+use crate::{Addon, AddonError, AddonImage, ImageUse, awaited, images, object, yaml};
 
 /// What an add-on comes to in a cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,11 @@ impl Rendered {
     /// Where its objects need each of `images`, by reference.
     pub fn uses(&self, images: &[AddonImage]) -> BTreeMap<String, ImageUse> {
         images::uses(&self.objects, images.iter().map(|image| image.reference.clone()))
+    }
+
+    /// Secrets, ConfigMaps and claims that its pods do not start without and that somebody else has to make: `apiVersion`, `kind`, `metadata`.
+    pub fn awaited(&self) -> Vec<Value> {
+        awaited::of_objects(&self.objects)
     }
 }
 

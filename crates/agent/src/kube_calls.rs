@@ -30,6 +30,10 @@ pub(crate) async fn call(client: &Client, call: KubeCall) -> Result<KubeAnswer, 
             let read = |object: String| async move { client.live(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
             stream::iter(objects).map(read).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Live)
         }
+        KubeCall::Present(objects) => {
+            let look = |object: String| async move { client.is_present(&object).await.map_err(|error| failed(&name_of(&object), &error)) };
+            stream::iter(objects).map(look).buffered(PARALLEL).try_collect().await.map(KubeAnswer::Present)
+        }
         KubeCall::Gate { gate, timeout } => wait(client, &gate, timeout).await.map(|()| KubeAnswer::Done),
         KubeCall::Deployment { namespace, name } => {
             let state = client.deployment(&namespace, &name).await;

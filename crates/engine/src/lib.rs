@@ -46,7 +46,7 @@ mod up;
 mod testing;
 
 pub use addons::{
-    AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, CheckHealth, addon_detail, addon_diff, addon_health,
+    AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, AwaitedObject, CheckHealth, addon_detail, addon_diff, addon_health,
     addon_images, addon_rows,
 };
 pub use barque_plan::OWN_PROGRAM;

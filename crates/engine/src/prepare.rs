@@ -14,6 +14,7 @@ use barque_plan::{
 use futures::future::join_all;
 
 use crate::observe::observe_host;
+use crate::addons::AwaitedObject;
 use crate::segment::Segment;
 use crate::{Context, EngineError, SegmentFinding, Sessions, artifacts, material};
 
@@ -44,6 +45,8 @@ pub(crate) struct Prepared {
     pub(crate) held: Vec<Held>,
     /// Cluster objects that somebody changed, and are left as they are.
     pub(crate) held_objects: Vec<String>,
+    /// What pods of add-ons wait for, and is not there.
+    pub(crate) awaited: Vec<AwaitedObject>,
     /// Steps that a limit left out.
     pub(crate) left_out: Vec<Step>,
     /// Changes that a limit does not name, and that what it names needs.
@@ -121,6 +124,7 @@ pub(crate) async fn prepare(
     let all: Vec<&ClusterObject> = bootstrap.iter().chain(&dns).chain(addons.iter().flat_map(|addon| &addon.objects)).collect();
     let cluster_facts = cluster_facts(sessions, &masters, &all).await;
     refuse_foreign(&addons, &cluster_facts, wishes.overwrite_drift)?;
+    let awaited = crate::addons::awaited(context, sessions, &masters, &all).await?;
     let names = all.iter().map(|object| object.name.as_str()).collect();
     let unwanted = crate::addons::ledger(context, sessions).await?.unwanted(&names);
     let unwanted = crate::addons::present(sessions, &masters, unwanted).await;
@@ -160,6 +164,7 @@ pub(crate) async fn prepare(
         ledger,
         held,
         held_objects,
+        awaited,
         left_out,
         pulled_in,
         cluster_facts,

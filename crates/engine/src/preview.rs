@@ -5,6 +5,7 @@ use barque_plan::{ResourceId, SavedPlan};
 use serde::Serialize;
 
 use crate::SegmentFinding;
+use crate::addons::AwaitedObject;
 use crate::diff::ContentChange;
 use crate::order::{Restarts, Turn, UnitChange};
 use crate::up::Pending;
@@ -50,6 +51,8 @@ pub struct Preview {
     pub held: Vec<HeldPreview>,
     /// Cluster objects that somebody changed, and are left as they are.
     pub held_objects: Vec<ObjectPreview>,
+    /// What pods of add-ons wait for, and is not there.
+    pub awaited: Vec<AwaitedObject>,
     /// Hosts that do not answer; a later run catches them up.
     pub pending: Vec<Pending>,
     /// Why `up` would refuse the plan.

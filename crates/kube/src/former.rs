@@ -30,6 +30,13 @@ impl Client {
         Ok(Some(value.to_string()))
     }
 
+    /// Whether there is an object of this identity. Of what it holds nothing is read.
+    pub async fn is_present(&self, object_json: &str) -> Result<bool, KubeError> {
+        let wanted = Wanted::parse(object_json)?;
+        let Some(api) = self.api_if_known(&wanted).await? else { return Ok(false) };
+        Ok(api.get_metadata_opt(&wanted.name).await?.is_some())
+    }
+
     /// Deletes the object of this identity, whatever its content; what it owns is deleted in the background. Answers whether there was
     /// one.
     pub async fn delete(&self, object_json: &str) -> Result<bool, KubeError> {

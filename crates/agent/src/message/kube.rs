@@ -74,6 +74,8 @@ pub enum KubeCall {
     },
     /// The objects as they are, by what was applied (JSON).
     Live(Vec<String>),
+    /// Whether each object (JSON) is there. Nothing of its content is read.
+    Present(Vec<String>),
     /// `GET` of a path; answers the JSON text.
     Get {
         /// The path, with a leading `/`.
@@ -98,4 +100,6 @@ pub enum KubeAnswer {
     Json(String),
     /// Objects as they are, JSON, in the order asked; `None` for one that is not there.
     Live(Vec<Option<String>>),
+    /// Whether each is there, in the order asked.
+    Present(Vec<bool>),
 }

@@ -22,6 +22,11 @@ pub(crate) fn preview_text(preview: &Preview, verbose: bool, up: &str) -> String
     section(&mut text, "the cluster's objects and nodes", &cluster_lines(preview, verbose));
     section(&mut text, "order of units", &order_lines(preview));
     section(&mut text, "changed by hand, and left as it is (`--overwrite-drift` overwrites it)", &held_lines(preview));
+    let awaited = preview.awaited.iter().fold(String::new(), |mut lines, awaited| {
+        let _ = writeln!(lines, "  {}, by {}", awaited.object, awaited.addon);
+        lines
+    });
+    section(&mut text, "not there, and waited for by pods of add-ons: make it before `barque up`, or while it runs", &awaited);
     section(&mut text, "pulled in: outside of the limit, and needed by what is within it", &other_lines(&preview.pulled_in));
     section(&mut text, &format!("left out by {}", preview.limits.join(", ")), &other_lines(&preview.left_out));
     let pending = preview.pending.iter().fold(String::new(), |mut lines, pending| {

@@ -1,6 +1,7 @@
 //! Add-ons: read, rendered for the cluster, compared with what barque applied before.
 
 mod applied;
+mod awaited;
 mod health;
 mod images;
 mod kustomize;
@@ -9,6 +10,8 @@ mod load;
 mod wanted;
 
 pub(crate) use applied::{ledger, present};
+pub use awaited::AwaitedObject;
+pub(crate) use awaited::awaited;
 pub use health::{AddonDiff, AddonHealth, AddonHealthReport, CheckHealth, addon_diff, addon_health};
 pub use images::addon_images;
 pub(crate) use images::{images, pulled_images};

@@ -5,11 +5,13 @@
 //	toolbox get URL...          prints each body; exit 1 if one request fails or is not 200
 //	toolbox resolve NAME...     prints the addresses of each name; exit 1 if one does not resolve
 //	toolbox lines RATE COUNT    prints COUNT numbered lines, RATE a second, each fiftieth with a second line; then sleeps
+//	toolbox append FILE LINE    adds a line to a file and prints all of it; then sleeps
 //	toolbox sleep               does nothing until it is told to stop
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,10 +44,12 @@ func main() {
 		err = each(rest, resolve)
 	case verb == "lines" && len(rest) == 2:
 		err = lines(rest[0], rest[1])
+	case verb == "append" && len(rest) == 2:
+		err = appendLine(rest[0], rest[1])
 	case verb == "sleep" && len(rest) == 0:
 		<-stopped().Done()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: toolbox [serve [ADDRESS] | get URL... | resolve NAME... | lines RATE COUNT | sleep]")
+		fmt.Fprintln(os.Stderr, "usage: toolbox [serve [ADDRESS] | get URL... | resolve NAME... | lines RATE COUNT | append FILE LINE | sleep]")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -155,5 +159,27 @@ func resolve(name string) error {
 	}
 	slices.Sort(addresses)
 	fmt.Println(strings.Join(addresses, "\n"))
+	return nil
+}
+
+func appendLine(path, line string) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(file, line); err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stdout.Write(whole); err != nil {
+		return err
+	}
+	<-stopped().Done()
 	return nil
 }

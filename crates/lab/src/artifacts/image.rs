@@ -62,10 +62,17 @@ struct OfAddon {
 }
 
 const OF_ADDONS: &[OfAddon] = &[
+    OfAddon { name: "barque.dev/local-path-helper", recipe: "local-path-helper", path: "local-path-helper", licence: "Apache-2.0" },
     OfAddon { name: "barque.dev/otel-collector", recipe: "otel-collector", path: "otel-collector", licence: "Apache-2.0" },
     OfAddon { name: "docker.io/library/caddy", recipe: "caddy", path: "usr/bin/caddy", licence: "Apache-2.0" },
     OfAddon { name: "docker.io/library/registry", recipe: "registry", path: "bin/registry", licence: "Apache-2.0" },
     OfAddon { name: "docker.io/library/traefik", recipe: "traefik", path: "usr/local/bin/traefik", licence: "MIT" },
+    OfAddon {
+        name: "docker.io/rancher/local-path-provisioner",
+        recipe: "local-path-provisioner",
+        path: "usr/bin/local-path-provisioner",
+        licence: "Apache-2.0",
+    },
     OfAddon {
         name: "registry.k8s.io/metrics-server/metrics-server",
         recipe: "metrics-server",

@@ -38,6 +38,8 @@ const RECIPES: &[Recipe] = &[
     recipe!("flannel-cni-0.9.1"),
     recipe!("kube-state-metrics-2.19.1"),
     recipe!("kubernetes-1.37.2"),
+    recipe!("local-path-helper-1", "main.go"),
+    recipe!("local-path-provisioner-0.0.30"),
     recipe!("metrics-server-0.9.0"),
     recipe!("node-exporter-1.12.1"),
     recipe!("otel-collector-0.145.0", "durable.go", "main.go", "store.go"),

@@ -94,9 +94,13 @@ impl Case {
 
         self.scenario.step("turned on: two pods on different nodes; the second run changes nothing");
         self.file(store, "", None)?;
+        let asked = ["Secret registry/registry-tls", "Secret registry/registry-users", "Secret registry/store", "ConfigMap registry/store"];
+        let by = asked.map(|object| format!("{object}, by registry"));
+        self.scenario.remote(&["plan"])?.code(3)?.says(&by.each_ref().map(String::as_str))?;
         secrets::registry(&self.scenario, &self.kubectl)?;
         secrets::store(&self.scenario, &self.kubectl)?;
-        self.scenario.remote(&["plan"])?.code(3)?.says(&["Deployment registry/registry", "Service registry/registry"])?;
+        let plan = self.scenario.remote(&["plan"])?.code(3)?.says(&["Deployment registry/registry", "Service registry/registry"])?;
+        ensure!(!plan.stdout.contains(", by registry"), "{}", plan.stdout);
         self.scenario.up(&[])?.ok()?;
         self.scenario.remote(&["addons", "status"])?.ok()?.says(&["every add-on is well"])?;
         ensure!(self.pods_on()?.len() == 2, "not on two nodes: {:?}", self.pods_on()?);

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use barque_engine::{ContentChange, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb};
+use barque_engine::{AwaitedObject, ContentChange, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb};
 use barque_plan::ResourceId;
 
 use super::*;
@@ -21,6 +21,7 @@ fn empty() -> Preview {
         nodes: Vec::new(),
         held: Vec::new(),
         held_objects: Vec::new(),
+        awaited: Vec::new(),
         pending: Vec::new(),
         refusal: None,
         obstacles: Vec::new(),
@@ -88,6 +89,16 @@ fn rolling() -> Preview {
 #[test]
 fn nothing_to_change() {
     insta::assert_snapshot!(shown(&empty()), @"nothing to change: 812 resources on 7 hosts are as they should be");
+}
+
+#[test]
+fn what_add_ons_wait_for_is_named_also_when_nothing_changes() {
+    let awaited = |addon: &str, object: &str| AwaitedObject { addon: addon.parse().unwrap(), object: object.into() };
+    let preview = Preview {
+        awaited: vec![awaited("registry", "Secret registry/registry-tls"), awaited("registry", "PersistentVolumeClaim registry/images")],
+        ..empty()
+    };
+    insta::assert_snapshot!(shown(&preview));
 }
 
 #[test]

@@ -1,0 +1,3 @@
+module barque.invalid/recipes/local-path-helper
+
+go 1.24
