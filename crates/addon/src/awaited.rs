@@ -16,8 +16,7 @@ pub(crate) fn of_objects(objects: &[Value]) -> Vec<Value> {
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
         pods(object, &mut |pod| {
             for (kind, name) in references(pod) {
-                let wanted =
-                    json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}});
+                let wanted = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}});
                 let is_known = |known: &Value| name_of(known) == name_of(&wanted);
                 let is_made = kind == "ConfigMap" && name == ROOT_CA;
                 if !namespace.is_empty() && !is_made && !objects.iter().any(is_known) && !found.iter().any(is_known) {

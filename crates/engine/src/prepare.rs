@@ -13,8 +13,8 @@ use barque_plan::{
 };
 use futures::future::join_all;
 
-use crate::observe::observe_host;
 use crate::addons::AwaitedObject;
+use crate::observe::observe_host;
 use crate::segment::Segment;
 use crate::{Context, EngineError, SegmentFinding, Sessions, artifacts, material};
 

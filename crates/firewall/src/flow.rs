@@ -185,6 +185,10 @@ pub enum FlowId {
     NodesToPods,
     /// Pods to what is no pod.
     PodsOut,
+    /// Pods to the DNS cache of their own node, UDP.
+    DnsCacheUdp,
+    /// The same, TCP.
+    DnsCacheTcp,
     /// Clients to node ports, TCP.
     NodePortsTcp,
     /// Clients to node ports, UDP.
@@ -199,7 +203,7 @@ pub enum FlowId {
 
 impl FlowId {
     /// Every flow that barque knows of itself.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Ssh,
         Self::SshJump,
         Self::Icmp,
@@ -222,6 +226,8 @@ impl FlowId {
         Self::Pods,
         Self::NodesToPods,
         Self::PodsOut,
+        Self::DnsCacheUdp,
+        Self::DnsCacheTcp,
         Self::NodePortsTcp,
         Self::NodePortsUdp,
         Self::Vrrp,
@@ -258,6 +264,8 @@ impl FlowId {
             Self::Pods => "pods",
             Self::NodesToPods => "nodes-to-pods",
             Self::PodsOut => "pods-out",
+            Self::DnsCacheUdp => "dns-cache-udp",
+            Self::DnsCacheTcp => "dns-cache-tcp",
             Self::NodePortsTcp => "node-ports-tcp",
             Self::NodePortsUdp => "node-ports-udp",
             Self::Vrrp => "vrrp",

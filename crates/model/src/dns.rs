@@ -1,10 +1,14 @@
 //! Settings of the add-on `dns`, whose objects barque renders itself.
 
+use std::net::Ipv4Addr;
+
 use serde::Deserialize;
 
-use crate::Cluster;
+use crate::{AddonOrigin, Cluster};
 
 const DNS: &str = "dns";
+/// The add-on that answers pods on their own node.
+const DNS_CACHE: &str = "dns-cache";
 
 /// How the cluster's own DNS is set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,5 +46,11 @@ impl Cluster {
     pub fn dns_settings(&self) -> DnsSettings {
         let settings = self.addons.iter().find(|addon| addon.name.as_str() == DNS).map(|addon| addon.settings.clone());
         settings.and_then(|settings| serde_json::from_value(settings).ok()).unwrap_or_default()
+    }
+
+    /// Where pods of every node find the DNS cache of barque's own add-on; `None` without it.
+    pub fn dns_cache(&self) -> Option<Ipv4Addr> {
+        let ours = self.addons.iter().find(|addon| addon.name.as_str() == DNS_CACHE && addon.origin == AddonOrigin::Barque)?;
+        ours.settings["address"].as_str()?.parse().ok()
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn config(cluster: &Cluster, host: &Host) -> Value {
         "cgroupDriver": "systemd",
         "failCgroupV1": settings.fail_cgroup_v1,
         "failSwapOn": settings.fail_swap_on,
-        "clusterDNS": [network.dns_service_address().to_string()],
+        "clusterDNS": name_servers(cluster),
         "clusterDomain": network.dns_domain,
         "resolvConf": "/etc/resolv.conf",
         "containerRuntimeEndpoint": CONTAINERD_SOCKET,
@@ -76,6 +76,12 @@ pub(crate) fn config(cluster: &Cluster, host: &Host) -> Value {
     config
 }
 
+/// What pods are told to ask: the node's own cache first, where there is one. While that does not answer they ask the Service.
+fn name_servers(cluster: &Cluster) -> Vec<String> {
+    let cache = cluster.dns_cache().map(|address| address.to_string());
+    cache.into_iter().chain([cluster.network.dns_service_address().to_string()]).collect()
+}
+
 /// Taints that a node has from its first moment, so that no pod slips onto it.
 fn taints(host: &Host) -> Vec<Value> {
     let words = |taint: &Taint| {
@@ -90,6 +96,11 @@ fn taints(host: &Host) -> Vec<Value> {
 
 pub(crate) fn files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
     let environment_file = format!("{KUBERNETES}/kubelet.env");
+    // Pods are containerd's children, not kubelet's, but exec probes and mounts are.
+    let mut lines = vec!["KillMode=process".into()];
+    // The address of the node's DNS cache: there before any pod is told of it, and whether the cache runs or not, so that a pod that asks is refused
+    // at once and asks the Service. It stays until the next boot: pods that were told of it may outlive the cache.
+    lines.extend(cluster.dns_cache().map(|address| format!("ExecStartPre=ip address replace {address}/32 dev lo")));
     let unit = Service {
         component: Component::Kubelet,
         description: "Kubernetes node agent",
@@ -99,8 +110,7 @@ pub(crate) fn files(cluster: &Cluster, host: &Host) -> Vec<HostFile> {
         // kubelet says READY once its runtime has answered and its loops run; it does not wait for the API server.
         kind: "notify",
         environment_file: &environment_file,
-        // Pods are containerd's children, not kubelet's, but exec probes and mounts are.
-        lines: &["KillMode=process".into()],
+        lines: &lines,
         sandbox: Sandbox::None,
         start_timeout: 120,
         stop_timeout: 30,

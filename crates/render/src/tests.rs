@@ -98,6 +98,23 @@ fn monitoring_asks_etcd_and_balancers_through_a_gateway() {
 }
 
 #[test]
+fn pods_ask_the_cache_of_their_node_before_the_service() {
+    let mut with = cluster();
+    let settings = serde_json::json!({"address": "169.254.20.10"});
+    with.addons.push(barque_model::ClusterAddon {
+        name: "dns-cache".parse().unwrap(),
+        origin: barque_model::AddonOrigin::Barque,
+        settings,
+    });
+    let added = |path: &str| {
+        let (before, after) = (content(&cluster(), "n1", Component::Kubelet, path), content(&with, "n1", Component::Kubelet, path));
+        after.lines().filter(|line| !before.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(added("/var/lib/kubelet/config.yaml"), ["- 169.254.20.10"]);
+    assert_eq!(added("/etc/systemd/system/kubelet.service"), ["ExecStartPre=ip address replace 169.254.20.10/32 dev lo"]);
+}
+
+#[test]
 fn dns_grows_with_the_cluster_and_knows_other_domains() {
     let dns = |cluster: &Cluster| {
         let objects = objects(cluster, &release()).dns;

@@ -88,4 +88,24 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn the_dns_cache_runs_from_the_image_that_every_node_has() {
+        let mut cluster = cluster();
+        let library = Library::embedded();
+        let addon = library.get("dns-cache").unwrap();
+        let (settings, _) = addon.settings.resolve(&serde_json::json!({}));
+        for version in barque_catalog::supported() {
+            let release = barque_catalog::release(&version).unwrap();
+            cluster.kubernetes = version;
+            let objects = addon.render(&cluster, &settings).unwrap().objects;
+            let set = objects.iter().find(|object| object["kind"] == "DaemonSet").unwrap();
+            let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
+            assert!(
+                barque_render::images(&release).iter().any(|need| need.reference == image),
+                "{image}, Kubernetes {}",
+                release.kubernetes
+            );
+        }
+    }
 }

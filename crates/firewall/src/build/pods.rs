@@ -8,6 +8,9 @@ use crate::flow::{Flow, FlowId, Party, Passage, Protocol};
 /// `Backend.Port` of flannel, as barque renders it: the Linux kernel's own default, not the 4789 of RFC 7348.
 const VXLAN_PORT: u16 = 8472;
 
+/// Where DNS caches answer, on an address that only their own node has.
+const DNS_PORT: u16 = 53;
+
 pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
     let nodes = parties(cluster.hosts.iter().filter(|host| host.is_node()));
     let several = if nodes.len() > 1 { nodes.clone() } else { Vec::new() };
@@ -29,6 +32,18 @@ pub(crate) fn flows(cluster: &Cluster) -> Vec<Flow> {
         flows.push(any(FlowId::NodesToPods, several, Party::Pods, Passage::Network));
     }
     flows.push(any(FlowId::PodsOut, vec![Party::Pods], Party::Anyone, Passage::Host));
+    if cluster.dns_cache().is_some() {
+        for (id, protocol) in [(FlowId::DnsCacheUdp, Protocol::Udp), (FlowId::DnsCacheTcp, Protocol::Tcp)] {
+            flows.push(Flow {
+                id,
+                from: vec![Party::Pods],
+                to: nodes.clone(),
+                protocol,
+                ports: Some(port(DNS_PORT)),
+                passage: Passage::Host,
+            });
+        }
+    }
     for (id, protocol) in [(FlowId::NodePortsTcp, Protocol::Tcp), (FlowId::NodePortsUdp, Protocol::Udp)] {
         flows.push(Flow {
             id,

@@ -154,3 +154,14 @@ fn gateways_of_etcd_and_balancers_come_with_the_monitoring() {
     assert!(flow.from.contains(&Party::Pods) && flow.from.len() == 6, "nodes and pods: {:?}", flow.from);
     assert!(!ids(&matrix(&example("ha.yaml"))).contains(&"metrics-gateway"));
 }
+
+#[test]
+fn pods_reach_the_dns_cache_of_their_node() {
+    let on = matrix(&read(&format!("{}  addons:\n    - name: dns-cache\n", include_str!("../../../../examples/ha.yaml"))));
+    for id in [FlowId::DnsCacheUdp, FlowId::DnsCacheTcp] {
+        let flow = on.with_id(&id).next().unwrap();
+        assert_eq!((flow.ports, &flow.from), (Some(PortRange { first: 53, last: 53 }), &vec![Party::Pods]));
+        assert_eq!(flow.to.len(), 5, "nodes and masters: {:?}", flow.to);
+    }
+    assert!(!ids(&matrix(&example("ha.yaml"))).contains(&"dns-cache-udp"));
+}
