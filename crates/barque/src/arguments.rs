@@ -21,7 +21,7 @@ pub(crate) use bundle::{ArchitectureWord, BundleCreateArguments};
 pub(crate) use bundle::{
     BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,
     BundlePullArguments, BundlePushArguments, BundleServeArguments, BundleSignArguments, BundleVerifyArguments, ImagesCommand,
-    ImagesListArguments, RegistryArguments,
+    ImagesListArguments, ImagesPushArguments, RegistryArguments,
 };
 pub(crate) use explain::ExplainArguments;
 pub(crate) use firewall::{

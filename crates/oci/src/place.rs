@@ -8,16 +8,19 @@ use oci_client::Reference;
 /// How people write a place in a registry, in front of the reference.
 pub const SCHEME: &str = "oci://";
 
+const FORM: &str = "oci://HOST[:PORT]/NAME:TAG or …@sha256:DIGEST";
+
 /// A bundle's place: registry, repository, and tag or digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(Reference);
 
 /// A text that names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no place in a registry: {reason}; write it as oci://HOST[:PORT]/NAME:TAG or …@sha256:DIGEST")]
+#[error("`{text}` is no place in a registry: {reason}; write it as {form}")]
 pub struct InvalidPlace {
-    text: String,
-    reason: String,
+    pub(crate) text: String,
+    pub(crate) reason: String,
+    pub(crate) form: &'static str,
 }
 
 impl Place {
@@ -36,6 +39,10 @@ impl Place {
         self.0.digest()
     }
 
+    pub(crate) const fn of(reference: Reference) -> Self {
+        Self(reference)
+    }
+
     pub(crate) const fn reference(&self) -> &Reference {
         &self.0
     }
@@ -45,11 +52,10 @@ impl FromStr for Place {
     type Err = InvalidPlace;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |reason: &str| InvalidPlace { text: text.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| InvalidPlace { text: text.to_owned(), reason: reason.to_owned(), form: FORM };
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| wrong("it does not begin with oci://"))?;
         let (host, name) = rest.split_once('/').ok_or_else(|| wrong("it has no name after the registry"))?;
-        // Docker's short forms would lead to Docker Hub.
-        if !host.contains(['.', ':']) && host != "localhost" {
+        if !is_registry(host) {
             return Err(wrong("its registry has no dot and no port"));
         }
         if !name.contains(':') && !name.contains('@') {
@@ -58,6 +64,11 @@ impl FromStr for Place {
         let reference: Reference = rest.parse().map_err(|error: oci_client::ParseError| wrong(&error.to_string()))?;
         Ok(Self(reference))
     }
+}
+
+/// Whether a name is that of a registry: Docker's short forms would lead to Docker Hub.
+pub(crate) fn is_registry(host: &str) -> bool {
+    host.contains(['.', ':']) || host == "localhost"
 }
 
 impl fmt::Display for Place {

@@ -77,8 +77,12 @@ impl Registry {
     }
 
     fn command(&self) -> Command {
+        self.command_of("bundle")
+    }
+
+    fn command_of(&self, verb: &str) -> Command {
         let mut command = Command::new(std::env::var_os("BARQUE_BINARY").unwrap_or_else(|| "barque".into()));
-        command.arg("bundle").env("HOME", self.folder.path()).env_remove("DOCKER_CONFIG").stdin(Stdio::null());
+        command.arg(verb).env("HOME", self.folder.path()).env_remove("DOCKER_CONFIG").stdin(Stdio::null());
         command
     }
 
@@ -90,6 +94,14 @@ impl Registry {
         let config = serde_json::json!({"auths": {format!("127.0.0.1:{}", self.port): {"auth": auth}}});
         fs_err::write(folder.join("config.json"), config.to_string())?;
         Ok(folder)
+    }
+
+    /// What the registry answers to its user at a path of its API.
+    fn ask(&self, path: &str, to: &str) -> Result<String> {
+        let url = format!("https://127.0.0.1:{}/v2/{path}", self.port);
+        let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
+        let (ca, user) = (self.text("ca.pem"), format!("{USER}:{PASSWORD}"));
+        Ok(run("curl", ["-sSf", "--noproxy", "*", "--cacert", &ca, "-u", &user, "-H", accept, "-o", to, &url])?.ok()?.stdout)
     }
 
     fn place(&self, name: &str) -> String {
@@ -193,6 +205,8 @@ fn a_cluster_from_a_registry() -> Result<()> {
     let (place, ca, docker) = (registry.place("ops/cluster:1"), registry.text("ca.pem"), registry.docker_login()?);
     scenario.step("the whole bundle goes to the registry, and `up` takes it from there");
     registry.barque(&["push", &source, &place])?.ok()?;
+    scenario.step("its images go there too, each under its own name");
+    images_go_in(&registry, &source)?;
     let cache = registry.path("cache");
     let up = |more: &[&str]| {
         let mut command = scenario.remote_command(&["up", "--bundle", &place, "--bundle-ca", &ca]);
@@ -207,6 +221,39 @@ fn a_cluster_from_a_registry() -> Result<()> {
     let pulled = fs_err::read_dir(cache.join("barque/pulled"))?.next().context("a bundle in the cache")??.path();
     registry.bare(&["verify", &pulled.display().to_string()])?.ok()?;
     up(&[])?.ok()?.says(&["nothing to change"])?;
+    Ok(())
+}
+
+/// Images go in under names of their own, whole: every part of each has its digest.
+fn images_go_in(registry: &Registry, source: &str) -> Result<()> {
+    let (ca, password, place) = (registry.text("ca.pem"), registry.text("password"), registry.place("mirror/k8s"));
+    let push = |more: &[&str]| {
+        let words = ["push", source, &place, "--ca", &ca, "--username", USER, "--password-file", &password];
+        finish(registry.command_of("images").args(words).args(more))
+    };
+    finish(registry.command_of("images").args(["push", source, &registry.place("a:1")]))?.code(2)?.says(&["tags of their own"])?;
+    finish(registry.command_of("images").args(["push", source, &place, "--ca", &ca]))?.code(1)?.says(&["--username"])?;
+    push(&[])?.ok()?.says(&["0 were there", "mirror/k8s/registry.k8s.io/pause:", "/v2/mirror/k8s/docker.io", "overridePath: true"])?;
+    let again = push(&["--output", "json"])?.ok()?;
+    let again: serde_json::Value = serde_json::from_str(&again.stdout)?;
+    ensure!(again["sent"] == 0 && again["bytes"] == 0, "{again}");
+    let images = again["images"].as_array().context("images")?;
+    ensure!(images.len() > 5, "{again}");
+    for image in images {
+        let (name, digest) = (image["name"].as_str().context("a name")?, image["digest"].as_str().context("a digest")?);
+        let name = name.split_once('/').context("a registry")?.1;
+        let (path, tag) = name.rsplit_once(':').context("a tag")?;
+        let (manifest, part) = (registry.text("answer"), registry.text("part"));
+        registry.ask(&format!("{path}/manifests/{tag}"), &manifest)?;
+        let sum = |file: &str| anyhow::Ok(format!("sha256:{}", run("sha256sum", [file])?.ok()?.stdout.split(' ').next().unwrap_or_default()));
+        ensure!(sum(&manifest)? == digest, "{name} is not {digest}");
+        let content: serde_json::Value = serde_json::from_slice(&fs_err::read(&manifest)?)?;
+        for described in content["layers"].as_array().context("layers")?.iter().chain([&content["config"]]) {
+            let wanted = described["digest"].as_str().context("a digest")?;
+            registry.ask(&format!("{path}/blobs/{wanted}"), &part)?;
+            ensure!(sum(&part)? == wanted, "{name}: a part is not {wanted}");
+        }
+    }
     Ok(())
 }
 

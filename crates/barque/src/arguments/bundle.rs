@@ -256,6 +256,27 @@ pub(crate) struct BundlePruneArguments {
 pub(crate) enum ImagesCommand {
     /// List every image by digest, with the reference that pods use and what needs it
     List(ImagesListArguments),
+    /// Send the images of a bundle to a registry, for nodes and people who pull from there
+    Push(ImagesPushArguments),
+}
+
+/// Arguments of `images push`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImagesPushArguments {
+    /// The bundle, a folder or a file
+    #[arg(value_name = "DIR|FILE")]
+    pub(crate) bundle: PathBuf,
+    /// Where to: a folder of a registry, below which each image has the name that it has elsewhere, its registry's first
+    #[arg(value_name = "oci://HOST[:PORT]/FOLDER")]
+    pub(crate) place: barque_oci::ImagesPlace,
+    /// Refuse a bundle that this public key has not signed
+    #[arg(long, env = "BARQUE_BUNDLE_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArguments,
+    /// Form of the answer on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 /// Arguments of `images list`.

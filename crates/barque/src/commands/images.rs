@@ -4,7 +4,7 @@ use anyhow::Result;
 use barque_engine::Context;
 use barque_event::exit;
 
-use super::bundle::local;
+use super::bundle::{local, push_images};
 use crate::arguments::{ImagesCommand, ImagesListArguments, Output, StateArguments};
 use crate::settings;
 use crate::terminal::{bundle as words, note, print_json, say};
@@ -13,6 +13,7 @@ use crate::terminal::{bundle as words, note, print_json, say};
 pub(crate) fn run(command: &ImagesCommand) -> Result<u8> {
     match command {
         ImagesCommand::List(arguments) => list(arguments),
+        ImagesCommand::Push(arguments) => push_images(arguments),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The words of `bundle` and `images`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use barque_bundle::{Artifact, Comparison, Content, Fault, FaultKind, KeyId, Packed, Surplus, Verification, size};
 use barque_engine::ImageRow;
 use barque_model::Digest;
-use barque_oci::{Place, Pushed};
+use barque_oci::{ImagesPlace, Place, Pushed, PushedImages};
 use indicatif::DecimalBytes;
 use serde::Serialize;
 
@@ -185,6 +186,22 @@ pub(crate) fn packed(packed: &Packed, artifacts: usize, signed: bool) -> String 
 pub(crate) fn pushed(place: &Place, pushed: &Pushed) -> String {
     let Pushed { digest, sent, present, bytes } = pushed;
     format!("`{place}`: {} sent, {}; {present} were there\nmanifest digest {digest}", many(*sent, "blob"), DecimalBytes(*bytes))
+}
+
+/// Images that are in a registry now, and how a cluster file names it for those of `hosts`.
+pub(crate) fn pushed_images(place: &ImagesPlace, pushed: &PushedImages, hosts: &BTreeSet<&str>) -> String {
+    let PushedImages { images, sent, present, bytes } = pushed;
+    let mut text =
+        format!("`{place}`: {}; {} sent, {}; {present} were there\n", many(images.len(), "image"), many(*sent, "blob"), DecimalBytes(*bytes));
+    for (name, digest) in images {
+        let _ = writeln!(text, "  {name}  {digest}");
+    }
+    let _ = write!(text, "nodes ask there first with these lines of the cluster file, beside `ca`, `username` and `passwordFile`:\n  registries:");
+    for host in hosts {
+        let url = format!("https://{}/v2/{}", place.registry(), place.folder_of(host));
+        let _ = write!(text, "\n    - {{host: {host}, mirrors: [{{url: \"{url}\", overridePath: true}}]}}");
+    }
+    text
 }
 
 /// A bundle's folder that was made.

@@ -31,10 +31,16 @@ pub(super) fn open(bundle: &Bundle, content: Content) -> Result<Sent, BundleErro
         Content::Text(text) => return Ok(Sent::Text(Some(text).filter(|text| !text.is_empty()))),
         Content::Source(source) => source,
     };
-    let mut reader = reader(bundle, &source)?;
+    Ok(Sent::Pieces { pieces: pieces(bundle, &source)?, left: source.span.size })
+}
+
+/// The bytes of `source`, piece by piece. Blocks: what lies before it may have to be decompressed first.
+pub(crate) fn pieces(bundle: &Bundle, source: &Source) -> Result<mpsc::Receiver<io::Result<Bytes>>, BundleError> {
+    let mut reader = reader(bundle, source)?;
+    let size = source.span.size;
     let (target, pieces) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut left = source.span.size;
+        let mut left = size;
         while left > 0 {
             let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE).min(PIECE)];
             let read = reader.read_exact(&mut piece);
@@ -46,7 +52,7 @@ pub(super) fn open(bundle: &Bundle, content: Content) -> Result<Sent, BundleErro
             }
         }
     });
-    Ok(Sent::Pieces { pieces, left: source.span.size })
+    Ok(pieces)
 }
 
 fn reader(bundle: &Bundle, source: &Source) -> Result<Box<dyn Read + Send>, BundleError> {

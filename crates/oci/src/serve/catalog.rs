@@ -27,29 +27,29 @@ pub struct Catalog {
 
 /// The images of one name.
 #[derive(Debug, Clone, Default)]
-struct Repository {
-    tags: BTreeMap<String, Digest>,
-    manifests: BTreeMap<Digest, Manifest>,
-    blobs: BTreeMap<Digest, Source>,
+pub(crate) struct Repository {
+    pub(crate) tags: BTreeMap<String, Digest>,
+    pub(crate) manifests: BTreeMap<Digest, Manifest>,
+    pub(crate) blobs: BTreeMap<Digest, Source>,
 }
 
 /// A manifest, ready to be handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Manifest {
-    pub(super) digest: Digest,
-    pub(super) media_type: String,
-    pub(super) text: Bytes,
+pub(crate) struct Manifest {
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    pub(crate) text: Bytes,
 }
 
 /// Where bytes lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Names the bundle's blob.
-    pub(super) blob: Digest,
+    pub(crate) blob: Digest,
     /// Whether the compressed bytes are meant, as they lie there, or what they hold.
-    pub(super) is_compressed: bool,
+    pub(crate) is_compressed: bool,
     /// Which of them.
-    pub(super) span: Span,
+    pub(crate) span: Span,
 }
 
 /// Why there is no such manifest.
@@ -119,6 +119,11 @@ impl Catalog {
         self.repositories.values().flat_map(BTreeMap::values).map(|repository| repository.tags.len()).sum()
     }
 
+    /// Every repository with its registry and path, in order.
+    pub(crate) fn repositories(&self) -> impl Iterator<Item = (&str, &str, &Repository)> {
+        self.repositories.iter().flat_map(|(path, hosts)| hosts.iter().map(move |(host, found)| (host.as_str(), path.as_str(), found)))
+    }
+
     /// The manifest that `name` and `reference` mean.
     pub(super) fn manifest(&self, name: &Name, reference: &Reference) -> Result<&Manifest, NoManifest> {
         let mut found: BTreeMap<Digest, (&Manifest, Vec<String>)> = BTreeMap::new();
@@ -164,6 +169,13 @@ impl Catalog {
             .filter(|(host, _)| name.host.as_ref().is_none_or(|wanted| wanted == *host))
             .map(|(host, repository)| (host.as_str(), repository))
             .collect()
+    }
+}
+
+impl Manifest {
+    /// Whether it is an index that names the manifest with `digest`.
+    pub(crate) fn names(&self, digest: &Digest) -> bool {
+        self.media_type == INDEX && String::from_utf8_lossy(&self.text).contains(&digest.to_string())
     }
 }
 

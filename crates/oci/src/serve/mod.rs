@@ -14,7 +14,9 @@ mod server;
 mod tls;
 mod users;
 
+pub(crate) use body::pieces;
 pub use catalog::Catalog;
+pub(crate) use catalog::{Manifest, Repository, Source};
 pub use server::{Service, Told, serve};
 pub use tls::{ServerTls, TlsError};
 pub use users::{InvalidUsers, Users};

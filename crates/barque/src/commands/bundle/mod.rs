@@ -4,6 +4,7 @@ mod choice;
 mod compare;
 #[cfg(feature = "lab")]
 mod create;
+mod images;
 mod pack;
 mod prune;
 mod registry;
@@ -13,5 +14,6 @@ mod show;
 mod sign;
 mod verify;
 
+pub(crate) use images::push_images;
 pub(crate) use registry::{chosen, local};
 pub(crate) use run::run;

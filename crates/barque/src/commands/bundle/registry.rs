@@ -19,7 +19,7 @@ use crate::terminal::{ByteProgress, bundle as words, print_json, say};
 /// Sends what the registry lacks.
 pub(crate) fn push(arguments: &BundlePushArguments) -> Result<u8> {
     let bundle = choice::open(&arguments.bundle)?;
-    let access = access(&arguments.registry, &arguments.place)?;
+    let access = access(&arguments.registry, arguments.place.registry())?;
     let progress = ByteProgress::new("pushed", size(bundle.artifacts()));
     let pushed = runtime()?.block_on(barque_oci::push(&bundle, &arguments.place, &access, &|bytes| progress.add(bytes)));
     progress.finish();
@@ -37,7 +37,7 @@ pub(crate) fn push(arguments: &BundlePushArguments) -> Result<u8> {
 /// Fetches what the folder lacks.
 pub(crate) fn pull(arguments: &BundlePullArguments) -> Result<u8> {
     let key = arguments.key.as_deref().map(PublicKey::read).transpose().map_err(EngineError::from)?;
-    let access = access(&arguments.registry, &arguments.place)?;
+    let access = access(&arguments.registry, arguments.place.registry())?;
     let bundle = fetch(&arguments.place, &access, &arguments.to, key.as_ref())?;
     let signed = bundle.signature().map_err(EngineError::from)?.is_some();
     match arguments.output {
@@ -53,7 +53,7 @@ pub(crate) fn chosen(choice: &BundleChoice) -> Result<Option<PathBuf>> {
     let Some(text) = path.to_str().filter(|text| text.starts_with(SCHEME)) else { return Ok(Some(path.clone())) };
     let place: Place = text.parse()?;
     let arguments = RegistryArguments { ca: choice.bundle_ca.clone(), username: None, password_file: None, plain_http: false };
-    let access = access(&arguments, &place)?;
+    let access = access(&arguments, place.registry())?;
     let key = choice.bundle_key.as_deref().map(PublicKey::read).transpose().map_err(EngineError::from)?;
     let home = settings::variable("HOME").map(PathBuf::from);
     // One folder for a repository: bundles of one name share most of what they hold.
@@ -84,33 +84,33 @@ fn fetch(place: &Place, access: &Access, folder: &Path, key: Option<&PublicKey>)
 }
 
 /// What flags say, or what `docker login` has left.
-fn access(arguments: &RegistryArguments, place: &Place) -> Result<Access> {
+pub(super) fn access(arguments: &RegistryArguments, registry: &str) -> Result<Access> {
     let authority = arguments.ca.as_ref().map(fs_err::read).transpose()?;
     let credentials = match (&arguments.username, &arguments.password_file) {
         (Some(user), Some(file)) => {
             let text = fs_err::read_to_string(file)?;
             Some((user.clone(), SecretBytes::new(text.trim_end_matches(['\r', '\n']))))
         }
-        _ => stored(place),
+        _ => stored(registry),
     };
     Ok(Access { authority, credentials, is_plain: arguments.plain_http })
 }
 
 /// Credentials that other programs have left for a registry.
-fn stored(place: &Place) -> Option<(String, SecretBytes)> {
+fn stored(registry: &str) -> Option<(String, SecretBytes)> {
     let folder = settings::variable("DOCKER_CONFIG")
         .map(PathBuf::from)
         .or_else(|| settings::variable("HOME").map(|home| PathBuf::from(home).join(".docker")))?;
     let config = fs_err::read_to_string(folder.join("config.json")).ok()?;
-    barque_oci::credentials(&config, place.registry())
+    barque_oci::credentials(&config, registry)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 /// Adds the hint to a failure, as the last line of its message.
-fn hinted(error: &OciError) -> anyhow::Error {
+pub(super) fn hinted(error: &OciError) -> anyhow::Error {
     anyhow::anyhow!("{error}\nhint: {}", error.hint())
 }
 

@@ -70,7 +70,8 @@ pub(crate) fn run(arguments: &BundleServeArguments) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-fn catalog(bundle: &Bundle) -> Result<Catalog> {
+/// What is in the bundle, for which its images are decompressed once.
+pub(super) fn catalog(bundle: &Bundle) -> Result<Catalog> {
     let signature = bundle.signature().map_err(EngineError::from)?;
     let images = bundle.artifacts().iter().filter(|artifact| artifact.kind == barque_bundle::ArtifactKind::Image);
     let progress = ByteProgress::new("read", size(&images.cloned().collect::<Vec<_>>()));
