@@ -54,7 +54,8 @@ impl FromStr for ImagesPlace {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = |reason: &str| InvalidPlace { text: text.to_owned(), reason: reason.to_owned(), form: FORM };
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| wrong("it does not begin with oci://"))?;
-        let (registry, folder) = rest.split_once('/').filter(|(_, folder)| !folder.is_empty()).ok_or_else(|| wrong("it names no folder"))?;
+        let (registry, folder) =
+            rest.split_once('/').filter(|(_, folder)| !folder.is_empty()).ok_or_else(|| wrong("it names no folder"))?;
         if !is_registry(registry) {
             return Err(wrong("its registry has no dot and no port"));
         }

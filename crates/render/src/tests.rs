@@ -110,7 +110,7 @@ fn pods_ask_the_cache_of_their_node_before_the_service() {
         let (before, after) = (content(&cluster(), "n1", Component::Kubelet, path), content(&with, "n1", Component::Kubelet, path));
         after.lines().filter(|line| !before.contains(line)).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(added("/var/lib/kubelet/config.yaml"), ["- 169.254.20.10"]);
+    assert_eq!(added("/var/lib/kubelet/config.yaml"), ["  - \"169.254.20.10\""]);
     assert_eq!(added("/etc/systemd/system/kubelet.service"), ["ExecStartPre=ip address replace 169.254.20.10/32 dev lo"]);
 }
 

@@ -245,7 +245,8 @@ fn images_go_in(registry: &Registry, source: &str) -> Result<()> {
         let (path, tag) = name.rsplit_once(':').context("a tag")?;
         let (manifest, part) = (registry.text("answer"), registry.text("part"));
         registry.ask(&format!("{path}/manifests/{tag}"), &manifest)?;
-        let sum = |file: &str| anyhow::Ok(format!("sha256:{}", run("sha256sum", [file])?.ok()?.stdout.split(' ').next().unwrap_or_default()));
+        let sum =
+            |file: &str| anyhow::Ok(format!("sha256:{}", run("sha256sum", [file])?.ok()?.stdout.split(' ').next().unwrap_or_default()));
         ensure!(sum(&manifest)? == digest, "{name} is not {digest}");
         let content: serde_json::Value = serde_json::from_slice(&fs_err::read(&manifest)?)?;
         for described in content["layers"].as_array().context("layers")?.iter().chain([&content["config"]]) {

@@ -191,12 +191,19 @@ pub(crate) fn pushed(place: &Place, pushed: &Pushed) -> String {
 /// Images that are in a registry now, and how a cluster file names it for those of `hosts`.
 pub(crate) fn pushed_images(place: &ImagesPlace, pushed: &PushedImages, hosts: &BTreeSet<&str>) -> String {
     let PushedImages { images, sent, present, bytes } = pushed;
-    let mut text =
-        format!("`{place}`: {}; {} sent, {}; {present} were there\n", many(images.len(), "image"), many(*sent, "blob"), DecimalBytes(*bytes));
+    let mut text = format!(
+        "`{place}`: {}; {} sent, {}; {present} were there\n",
+        many(images.len(), "image"),
+        many(*sent, "blob"),
+        DecimalBytes(*bytes)
+    );
     for (name, digest) in images {
         let _ = writeln!(text, "  {name}  {digest}");
     }
-    let _ = write!(text, "nodes ask there first with these lines of the cluster file, beside `ca`, `username` and `passwordFile`:\n  registries:");
+    let _ = write!(
+        text,
+        "nodes ask there first with these lines of the cluster file, beside `ca`, `username` and `passwordFile`:\n  registries:"
+    );
     for host in hosts {
         let url = format!("https://{}/v2/{}", place.registry(), place.folder_of(host));
         let _ = write!(text, "\n    - {{host: {host}, mirrors: [{{url: \"{url}\", overridePath: true}}]}}");

@@ -26,8 +26,8 @@ pub(crate) fn push_images(arguments: &ImagesPushArguments) -> Result<u8> {
     }
     let catalog = serve::catalog(&bundle)?;
     let progress = ByteProgress::new("pushed", size_of_images(&bundle));
-    let pushing = barque_oci::push_images(&bundle, &catalog, &arguments.place, &access, &|bytes| progress.add(bytes));
-    let pushed = registry::runtime()?.block_on(pushing);
+    let tell = |bytes| progress.add(bytes);
+    let pushed = registry::runtime()?.block_on(barque_oci::push_images(&bundle, &catalog, &arguments.place, &access, &tell));
     progress.finish();
     let pushed = pushed.map_err(|error| registry::hinted(&error))?;
     match arguments.output {
