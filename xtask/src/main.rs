@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod definitions;
 mod deps;
 mod dist;
 mod e2e;
@@ -85,6 +86,11 @@ enum Task {
         #[arg(long, value_name = "FOLDER")]
         programs: Option<PathBuf>,
     },
+    /// Write the definitions of the add-on `gateway-api` from a release of the Gateway API
+    Definitions {
+        /// `config/crd/standard` of the module `sigs.k8s.io/gateway-api`, at the version that the Traefik of the add-on `ingress` is made with
+        folder: PathBuf,
+    },
     /// Take programs out of the bundle that `barque lab artifacts` made
     Unpack {
         /// Where to put them
@@ -159,6 +165,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "recorded")]
         Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),
         Task::Flags { version, programs } => flags::run(version, programs.as_deref()),
+        Task::Definitions { folder } => definitions::run(&folder),
         Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {

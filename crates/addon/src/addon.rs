@@ -38,8 +38,9 @@ pub struct Addon {
     pub description: Words,
     /// The namespace of its pods.
     pub namespace: String,
-    /// Add-ons that must be on, and are applied before.
+    /// Add-ons that must be on, and are applied before, whatever the settings are.
     pub needs: Vec<AddonName>,
+    pub(crate) needs_when: Vec<crate::description::ConditionalNeed>,
     /// Images of its pods.
     pub images: Vec<AddonImage>,
     /// What must hold once it is applied.
@@ -72,9 +73,15 @@ impl Addon {
         if templates.is_empty() {
             return Err(AddonError::Nothing);
         }
-        let Description { name, version, words: description, namespace, needs, kubernetes, images, checks } = description;
+        let Description { name, version, words: description, namespace, needs, needs_when, kubernetes, images, checks } = description;
         let objects = Objects::Templates(templates);
-        Ok(Self { name, version, description, namespace, needs, images, checks, settings, kubernetes, objects })
+        Ok(Self { name, version, description, namespace, needs, needs_when, images, checks, settings, kubernetes, objects })
+    }
+
+    /// Add-ons that must be on with these settings, and are applied before.
+    pub fn needs_with(&self, settings: &Value) -> Vec<AddonName> {
+        let conditional = self.needs_when.iter().filter(|need| settings[need.setting.as_str()] == true).map(|need| &need.addon);
+        self.needs.iter().chain(conditional).cloned().collect()
     }
 
     /// Whether it runs on this version of Kubernetes.

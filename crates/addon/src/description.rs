@@ -74,6 +74,16 @@ pub enum Check {
     },
 }
 
+/// An add-on that is needed with a setting only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConditionalNeed {
+    /// Name of a setting that is true or false; true is meant.
+    pub(crate) setting: String,
+    /// The add-on.
+    pub(crate) addon: AddonName,
+}
+
 /// `addon.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +95,8 @@ pub(crate) struct Description {
     pub(crate) namespace: String,
     #[serde(default)]
     pub(crate) needs: Vec<AddonName>,
+    #[serde(default, rename = "needsWhen")]
+    pub(crate) needs_when: Vec<ConditionalNeed>,
     #[serde(default)]
     pub(crate) kubernetes: Range,
     #[serde(default, rename = "image")]

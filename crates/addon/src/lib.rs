@@ -31,3 +31,4 @@ pub use own::is_kustomization;
 pub use render::Rendered;
 pub use rights::rights;
 pub use schema::{Fault, FaultKind, Member, SettingsSchema};
+pub use yaml::documents;

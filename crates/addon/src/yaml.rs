@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_VALUES: usize = 1_000_000;
 
 /// Reads every document of `text`; empty ones are left out. The error is for people, with its line.
-pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
+pub fn documents(text: &str) -> Result<Vec<Value>, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("it has {} bytes; {MAX_BYTES} are read at most", text.len()));
     }

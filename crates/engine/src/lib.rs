@@ -46,8 +46,8 @@ mod up;
 mod testing;
 
 pub use addons::{
-    AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, AwaitedObject, CheckHealth, addon_detail, addon_diff,
-    addon_health, addon_images, addon_rows,
+    AddonDetail, AddonDiff, AddonHealth, AddonHealthReport, AddonRow, AddonSetting, AwaitedObject, CheckHealth, KeptDefinition,
+    addon_detail, addon_diff, addon_health, addon_images, addon_rows,
 };
 pub use barque_plan::OWN_PROGRAM;
 pub use bundle_check::Lack;

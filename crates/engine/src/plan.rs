@@ -89,6 +89,7 @@ async fn preview(context: &Context, sessions: &Sessions, vault: &Vault, bundle: 
         held: material.held(&texts),
         held_objects,
         awaited: prepared.awaited.clone(),
+        kept: prepared.kept.clone(),
         pending: sessions.problems().iter().cloned().map(Pending::from).collect(),
         refusal: refusal.map(|refusal| refusal.to_string()),
         obstacles: prepared.obstacles.clone(),

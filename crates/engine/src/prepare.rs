@@ -13,7 +13,7 @@ use barque_plan::{
 };
 use futures::future::join_all;
 
-use crate::addons::AwaitedObject;
+use crate::addons::{AwaitedObject, KeptDefinition};
 use crate::observe::observe_host;
 use crate::segment::Segment;
 use crate::{Context, EngineError, SegmentFinding, Sessions, artifacts, material};
@@ -47,6 +47,8 @@ pub(crate) struct Prepared {
     pub(crate) held_objects: Vec<String>,
     /// What pods of add-ons wait for, and is not there.
     pub(crate) awaited: Vec<AwaitedObject>,
+    /// Definitions that no add-on wants any more, and that stay.
+    pub(crate) kept: Vec<KeptDefinition>,
     /// Steps that a limit left out.
     pub(crate) left_out: Vec<Step>,
     /// Changes that a limit does not name, and that what it names needs.
@@ -127,7 +129,7 @@ pub(crate) async fn prepare(
     let awaited = crate::addons::awaited(context, sessions, &masters, &all).await?;
     let names = all.iter().map(|object| object.name.as_str()).collect();
     let unwanted = crate::addons::ledger(context, sessions).await?.unwanted(&names);
-    let unwanted = crate::addons::present(sessions, &masters, unwanted).await;
+    let (unwanted, kept) = crate::addons::present(sessions, &masters, unwanted).await;
     let etcd = etcd_health(context, sessions, &observed).await;
     let obstacles = segment.obstacles().await?;
     let authority = material::authority(vault);
@@ -165,6 +167,7 @@ pub(crate) async fn prepare(
         held,
         held_objects,
         awaited,
+        kept,
         left_out,
         pulled_in,
         cluster_facts,

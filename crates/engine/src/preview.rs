@@ -5,7 +5,7 @@ use barque_plan::{ResourceId, SavedPlan};
 use serde::Serialize;
 
 use crate::SegmentFinding;
-use crate::addons::AwaitedObject;
+use crate::addons::{AwaitedObject, KeptDefinition};
 use crate::diff::ContentChange;
 use crate::order::{Restarts, Turn, UnitChange};
 use crate::up::Pending;
@@ -53,6 +53,8 @@ pub struct Preview {
     pub held_objects: Vec<ObjectPreview>,
     /// What pods of add-ons wait for, and is not there.
     pub awaited: Vec<AwaitedObject>,
+    /// Definitions that no add-on wants any more, and that stay.
+    pub kept: Vec<KeptDefinition>,
     /// Hosts that do not answer; a later run catches them up.
     pub pending: Vec<Pending>,
     /// Why `up` would refuse the plan.

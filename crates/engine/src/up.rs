@@ -172,6 +172,9 @@ async fn run_connected(
     for awaited in &prepared.awaited {
         events.send(EventKind::Note { text: awaited.words() });
     }
+    for kept in &prepared.kept {
+        events.send(EventKind::Note { text: kept.words() });
+    }
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
     events.send(EventKind::Planned { changes, steps, stages: plan.stages(), hosts: plan.hosts() });
     let spread = if wishes.send_all { None } else { Spread::new(plan, &context.cluster, barque_pki::ephemeral_token()?) };

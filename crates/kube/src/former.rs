@@ -64,6 +64,7 @@ impl Client {
             }
             attempt += 1;
         }
+        self.served(&wanted.object).await;
         let Some(owners) = wanted.object.pointer("/metadata/managedFields") else { return Ok(true) };
         // The write above made barque the owner of what it changed. Left so, a later server-side apply that leaves such a field out would
         // not remove it. Owners can be written like any other field, as long as nothing else changes in the same request.

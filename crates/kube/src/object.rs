@@ -1,6 +1,8 @@
 //! Objects by server-side apply: what would change, and making it so.
 
-use barque_model::{APPLIED_ANNOTATION, ObjectDifference, ObjectState};
+use std::time::Duration;
+
+use barque_model::{APPLIED_ANNOTATION, ObjectDifference, ObjectState, list_path};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::Value;
@@ -19,6 +21,10 @@ const SERVER_METADATA: &[&str] = &[
     "uid",
     "selfLink",
 ];
+
+/// Looks for a kind that was just defined, ten seconds' worth: it takes the API server less than one as a rule.
+const SERVED_LOOKS: u32 = 50;
+const SERVED_PAUSE: Duration = Duration::from_millis(200);
 
 impl Client {
     /// Says what [`Client::apply`] would do to the object, without doing it. The server itself works it out (`dryRun=All`), so
@@ -58,11 +64,23 @@ impl Client {
         let api = self.api(&wanted).await?;
         let before = api.get_opt(&wanted.name).await?;
         let after = api.patch(&wanted.name, &parameters(), &Patch::Apply(&wanted.object)).await?;
+        self.served(&wanted.object).await;
         let was = match before {
             Some(before) => compare(&before, &after)?,
             None => ObjectDifference::Absent,
         };
         Ok(wanted.state(was))
+    }
+
+    /// Waits until objects can be made of a kind that was just defined: the API server needs a moment. One that takes longer is told by whoever needs it.
+    pub(crate) async fn served(&self, object: &Value) {
+        let Some(path) = list_path(object) else { return };
+        for _ in 0..SERVED_LOOKS {
+            if self.get_json(&format!("{path}?limit=1")).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(SERVED_PAUSE).await;
+        }
     }
 
     pub(crate) async fn api(&self, wanted: &Wanted) -> Result<Api<DynamicObject>, KubeError> {

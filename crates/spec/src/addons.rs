@@ -192,7 +192,8 @@ impl Found<'_> {
     }
 
     fn ordered(self, report: &mut Report) -> Vec<ClusterAddon> {
-        let needs = |addon: &ClusterAddon| self.sources.library.find(addon).map(|known| known.needs.clone()).unwrap_or_default();
+        let needs =
+            |addon: &ClusterAddon| self.sources.library.find(addon).map(|known| known.needs_with(&addon.settings)).unwrap_or_default();
         let all: Vec<(AddonName, Vec<AddonName>)> = self.on.iter().map(|addon| (addon.name.clone(), needs(addon))).collect();
         match in_order(&all) {
             Ok(order) => order.iter().filter_map(|name| self.on.iter().find(|addon| addon.name == *name).cloned()).collect(),

@@ -27,6 +27,11 @@ pub(crate) fn preview_text(preview: &Preview, verbose: bool, up: &str) -> String
         lines
     });
     section(&mut text, "not there, and waited for by pods of add-ons: make it before `barque up`, or while it runs", &awaited);
+    let kept = preview.kept.iter().fold(String::new(), |mut lines, kept| {
+        let _ = writeln!(lines, "  {}", kept.words());
+        lines
+    });
+    section(&mut text, "no add-on wants it any more, and it stays", &kept);
     section(&mut text, "pulled in: outside of the limit, and needed by what is within it", &other_lines(&preview.pulled_in));
     section(&mut text, &format!("left out by {}", preview.limits.join(", ")), &other_lines(&preview.left_out));
     let pending = preview.pending.iter().fold(String::new(), |mut lines, pending| {

@@ -8,6 +8,7 @@ use barque_plan::{ClusterObject, ObjectEntry};
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::kept::{KeptDefinition, take_kept};
 use crate::{Context, EngineError, Sessions};
 
 /// Objects of add-ons that barque applied and did not delete, by name, as they were applied.
@@ -80,19 +81,26 @@ fn as_applied(object: &str) -> Option<String> {
     Some(value.to_string())
 }
 
-/// Of `objects`, those that are there and still belong to their add-on. None when no API server answers: nothing is deleted unseen.
-pub(crate) async fn present(sessions: &Sessions, masters: &[(HostName, KubeAccess)], objects: Vec<ClusterObject>) -> Vec<ClusterObject> {
+/// Of `objects`, those that are there, still belong to their add-on and may go; and those that stay because of what else would go with them. None
+/// when no API server answers: nothing is deleted unseen.
+pub(crate) async fn present(
+    sessions: &Sessions,
+    masters: &[(HostName, KubeAccess)],
+    objects: Vec<ClusterObject>,
+) -> (Vec<ClusterObject>, Vec<KeptDefinition>) {
     if objects.is_empty() {
-        return objects;
+        return (objects, Vec::new());
     }
     let texts: Vec<String> = objects.iter().map(|object| object.json.clone()).collect();
     for (host, access) in masters {
         let Some(agent) = sessions.agent(host) else { continue };
         let Ok(KubeAnswer::Live(live)) = agent.kube(access.clone(), KubeCall::Live(texts.clone())).await else { continue };
         let there = objects.into_iter().zip(live).filter(|(object, live)| live.as_ref().is_some_and(|live| same_owner(&object.json, live)));
-        return there.map(|(object, _)| object).collect();
+        let mut unwanted = there.map(|(object, _)| object).collect();
+        let kept = take_kept(sessions, masters, &mut unwanted).await;
+        return (unwanted, kept);
     }
-    Vec::new()
+    (Vec::new(), Vec::new())
 }
 
 fn same_owner(applied: &str, live: &str) -> bool {

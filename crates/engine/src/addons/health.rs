@@ -156,7 +156,7 @@ async fn compare(
     }
     let names: BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
     let unwanted = ledger(context, sessions).await?.unwanted(&names);
-    let removals = present(sessions, masters, unwanted).await;
+    let (removals, _) = present(sessions, masters, unwanted).await;
     found.extend(removals.into_iter().map(|object| AddonDiff {
         addon: None,
         object: object.name,

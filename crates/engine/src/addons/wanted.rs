@@ -26,7 +26,7 @@ pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError>
             }
         }
         let images = super::images::bundled(addon, &rendered, &context.cluster).into_iter().map(|need| need.reference).collect();
-        found.push(AddonWanted { name: addon.name.clone(), needs: addon.needs.clone(), objects, images, checks });
+        found.push(AddonWanted { name: addon.name.clone(), needs: addon.needs_with(&chosen.settings), objects, images, checks });
     }
     Ok(found)
 }

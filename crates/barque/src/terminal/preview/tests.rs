@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use barque_engine::{AwaitedObject, ContentChange, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb};
+use barque_engine::{
+    AwaitedObject, ContentChange, KeptDefinition, NodePreview, PackagePreview, Pending, Restarts, SettingPreview, UnitChange, UnitVerb,
+};
 use barque_plan::ResourceId;
 
 use super::*;
@@ -22,6 +24,7 @@ fn empty() -> Preview {
         held: Vec::new(),
         held_objects: Vec::new(),
         awaited: Vec::new(),
+        kept: Vec::new(),
         pending: Vec::new(),
         refusal: None,
         obstacles: Vec::new(),
@@ -92,10 +95,11 @@ fn nothing_to_change() {
 }
 
 #[test]
-fn what_add_ons_wait_for_is_named_also_when_nothing_changes() {
+fn what_add_ons_wait_for_and_what_stays_is_named_also_when_nothing_changes() {
     let awaited = |addon: &str, object: &str| AwaitedObject { addon: addon.parse().unwrap(), object: object.into() };
     let preview = Preview {
         awaited: vec![awaited("registry", "Secret registry/registry-tls"), awaited("registry", "PersistentVolumeClaim registry/images")],
+        kept: vec![KeptDefinition { object: "CustomResourceDefinition boats.example.test".into(), objects: vec!["Boat shop/b".into()] }],
         ..empty()
     };
     insta::assert_snapshot!(shown(&preview));
