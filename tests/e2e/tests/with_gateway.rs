@@ -165,7 +165,8 @@ impl Case {
         eventually("both answer", SOON, || {
             let answers = (0..8).map(|_| Ok(self.ask(&https, &[])?.1)).collect::<Result<Vec<_>>>()?;
             let of = |name: &str| answers.iter().filter(|answer| answer.starts_with(name)).count();
-            ensure!(of("first-") == 4 && of("second-") == 4, "{answers:?}");
+            // Each of Traefik's pods takes turns by itself.
+            ensure!(of("first-") >= 3 && of("second-") >= 3, "{answers:?}");
             Ok(())
         })
     }
