@@ -196,13 +196,13 @@ impl Case {
 
         self.scenario.step("a rollback turns it on again: what waits is deleted, and what is to be kept is there");
         self.scenario.remote(&["rollback", &removal, "--yes"])?.ok()?;
-        eventually("the folder goes", SOON, || {
+        eventually("the folder goes, and its volume", SOON, || {
             ensure!(!folder.exists(), "{} is there", folder.display());
+            let volumes = self.kubectl.get(&["get", "pv", "-o", "jsonpath={.items[*].status.phase}"])?;
+            ensure!(volumes == "Released", "volumes: {volumes}");
             Ok(())
         })?;
         ensure!(fs_err::read_to_string(kept.join("lines"))? == "kept\n", "the kept volume has changed");
-        let volumes = self.kubectl.get(&["get", "pv", "-o", "jsonpath={.items[*].status.phase}"])?;
-        ensure!(volumes == "Released", "volumes: {volumes}");
         Ok(())
     }
 }
