@@ -99,7 +99,7 @@ fn every_container_is_bounded_and_confined() {
             containers(object, &mut all);
         }
         let only_defines = found.iter().all(|object| object["kind"] == DEFINITION);
-        assert!(only_defines != !all.is_empty(), "{name} runs nothing");
+        assert!(only_defines == all.is_empty(), "{name} runs nothing");
         for (pod, container) in all {
             let called = format!("{name}/{}", container["name"].as_str().unwrap());
             for resource in ["cpu", "memory"] {
