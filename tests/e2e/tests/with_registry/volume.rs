@@ -140,6 +140,8 @@ impl Case {
         ensure!(self.part(&self.toolbox.digest)?.exists(), "images have gone with the add-on");
         self.scenario.barque(&["addons", "enable", "registry"])?.ok()?;
         self.scenario.up(&[])?.ok()?;
-        self.client(USER, "stranger.pem")?.fetch("library/toolbox", &self.toolbox.manifest_config()?)
+        // The registry is well; that every node has its port is kube-proxy's next round.
+        let (client, config) = (self.client(USER, "stranger.pem")?, self.toolbox.manifest_config()?);
+        eventually("the node's port leads to the registry", SOON, || client.fetch("library/toolbox", &config))
     }
 }
