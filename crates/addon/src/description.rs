@@ -75,7 +75,7 @@ pub enum Check {
 }
 
 /// An add-on that is needed with a setting only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConditionalNeed {
     /// Name of a setting that is true or false; true is meant.

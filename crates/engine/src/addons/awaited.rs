@@ -40,7 +40,7 @@ pub(crate) async fn awaited(
     let mut found = asked(context)?;
     found.retain(|(_, object)| !made.contains(name_of(object).as_str()));
     let texts = found.iter().map(|(_, object)| object.to_string()).collect();
-    let there = present(sessions, masters, texts).await;
+    let there = are_there(sessions, masters, texts).await;
     let missing = found.into_iter().enumerate().filter(|(place, _)| !there.get(*place).copied().unwrap_or(false));
     Ok(missing.map(|(_, (addon, object))| AwaitedObject { addon, object: name_of(&object) }).collect())
 }
@@ -54,7 +54,7 @@ fn asked(context: &Context) -> Result<Vec<(AddonName, Value)>, EngineError> {
 }
 
 /// Asks the first API server that answers; nothing when none does.
-async fn present(sessions: &Sessions, masters: &[(HostName, KubeAccess)], objects: Vec<String>) -> Vec<bool> {
+async fn are_there(sessions: &Sessions, masters: &[(HostName, KubeAccess)], objects: Vec<String>) -> Vec<bool> {
     if objects.is_empty() {
         return Vec::new();
     }

@@ -10,8 +10,6 @@ use crate::Sessions;
 
 /// Objects that are looked at; that there is one is what counts.
 const LOOKED_AT: u32 = 100;
-/// In place of objects that nobody could list.
-const UNKNOWN: &str = "what there is of it, which the API does not tell,";
 
 /// A definition that no add-on wants any more and that stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,16 +17,19 @@ const UNKNOWN: &str = "what there is of it, which the API does not tell,";
 pub struct KeptDefinition {
     /// `CustomResourceDefinition NAME`.
     pub object: String,
-    /// Objects of its kind that are no add-on's, `namespace/name`; a hundred at most.
-    pub objects: Vec<String>,
+    /// Objects of its kind that are no add-on's, `Kind namespace/name`; a hundred at most. None when the API does not tell which there are.
+    pub objects: Option<Vec<String>>,
 }
 
 impl KeptDefinition {
     /// Why it stays, for people.
     pub fn words(&self) -> String {
-        let first = self.objects.first().map_or("", String::as_str);
-        let more = if self.objects.len() > 1 { format!(" and {} more", self.objects.len() - 1) } else { String::new() };
-        format!("{} stays: {first}{more} would be deleted with it; a later `barque up` removes it when they are gone", self.object)
+        let what = match self.objects.as_deref() {
+            Some([]) | None => "what there is of it, which the API does not tell,".to_owned(),
+            Some([only]) => only.clone(),
+            Some([first, others @ ..]) => format!("{first} and {} more", others.len()),
+        };
+        format!("{} stays: {what} would be deleted with it; a later `barque up` removes it when they are gone", self.object)
     }
 }
 
@@ -47,16 +48,13 @@ pub(super) async fn take_kept(
         };
         match instances(sessions, masters, format!("{path}?limit={LOOKED_AT}")).await {
             Some(objects) if objects.is_empty() => unwanted.push(object),
-            found => {
-                let objects = found.unwrap_or_else(|| vec![UNKNOWN.to_owned()]);
-                kept.push(KeptDefinition { object: object.name, objects });
-            }
+            objects => kept.push(KeptDefinition { object: object.name, objects }),
         }
     }
     kept
 }
 
-/// Those that no add-on of barque's has made.
+/// Those that no add-on of barque's has made; none when that cannot be told.
 async fn instances(sessions: &Sessions, masters: &[(HostName, KubeAccess)], path: String) -> Option<Vec<String>> {
     for (host, access) in masters {
         let Some(agent) = sessions.agent(host) else { continue };
@@ -77,7 +75,10 @@ fn foreign(list: &Value) -> Option<Vec<String>> {
             namespace => format!("{kind} {namespace}/{}", text("name")),
         }
     };
-    Some(others.map(name).collect())
+    let found: Vec<String> = others.map(name).collect();
+    // There are more than were looked at, and one of those may be somebody's.
+    let is_cut = list["metadata"]["continue"].as_str().is_some_and(|token| !token.is_empty());
+    (!found.is_empty() || !is_cut).then_some(found)
 }
 
 #[cfg(test)]
@@ -92,9 +93,11 @@ mod tests {
         let own = json!({"metadata": {"name": "a", "labels": {ADDON_LABEL: "ingress"}}});
         let other = json!({"metadata": {"name": "b", "namespace": "shop"}});
         assert_eq!(foreign(&json!({"kind": "BoatList", "items": [own, other]})).unwrap(), ["Boat shop/b"]);
+        assert_eq!(foreign(&json!({"items": [own]})), Some(Vec::new()));
+        assert_eq!(foreign(&json!({"items": [own], "metadata": {"continue": "more"}})), None, "what follows may be somebody's");
         let kept = |objects: &[&str]| KeptDefinition {
             object: "CustomResourceDefinition boats.example.test".into(),
-            objects: objects.iter().map(|text| (*text).to_owned()).collect(),
+            objects: Some(objects.iter().map(|text| (*text).to_owned()).collect()),
         };
         assert_eq!(
             kept(&["Boat shop/b", "Boat shop/c"]).words(),

@@ -1,7 +1,5 @@
 //! `barque images push`: the images of a bundle in a registry.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use barque_bundle::{ArtifactKind, Bundle, PublicKey};
 use barque_engine::EngineError;
@@ -10,18 +8,14 @@ use serde_json::json;
 
 use super::{choice, registry, serve, verify};
 use crate::arguments::{ImagesPushArguments, Output};
-use crate::terminal::{ByteProgress, bundle as words, note, print_json, say};
+use crate::terminal::{ByteProgress, bundle as words, print_json, say};
 
 /// Sends what the registry lacks of a bundle's images. The bundle is verified first: nobody should pull what nobody has meant.
 pub(crate) fn push_images(arguments: &ImagesPushArguments) -> Result<u8> {
     let bundle = choice::open(&arguments.bundle)?;
     let key = arguments.key.as_deref().map(PublicKey::read).transpose().map_err(EngineError::from)?;
     let access = registry::access(&arguments.registry, arguments.place.registry())?;
-    let begun = Instant::now();
-    let (verification, signature) = verify::verified(&bundle, key.as_ref())?;
-    if !verification.faults.is_empty() || signature.is_refused() {
-        note(&words::verification(&verification, &signature, begun.elapsed().as_secs_f64()))?;
-        note("nothing is sent")?;
+    if !verify::is_sound(&bundle, key.as_ref(), "nothing is sent")? {
         return Ok(exit::FAILED);
     }
     let catalog = serve::catalog(&bundle)?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use barque_bundle::{Bundle, PublicKey, size};
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{choice, verify};
 use crate::arguments::BundleServeArguments;
-use crate::terminal::{ByteProgress, bundle, bundle_serve as words, note, say};
+use crate::terminal::{ByteProgress, bundle_serve as words, note, say};
 
 /// Names the authority of a certificate that is made.
 const AUTHORITY: &str = "barque bundle serve";
@@ -30,11 +29,7 @@ pub(crate) fn run(arguments: &BundleServeArguments) -> Result<u8> {
     let users = arguments.htpasswd.as_deref().map(users).transpose()?;
     let (tls, authority) = tls(arguments)?;
     let served = choice::open(&arguments.bundle)?;
-    let begun = Instant::now();
-    let (verification, signature) = verify::verified(&served, key.as_ref())?;
-    if !verification.faults.is_empty() || signature.is_refused() {
-        note(&bundle::verification(&verification, &signature, begun.elapsed().as_secs_f64()))?;
-        note("nothing is served")?;
+    if !verify::is_sound(&served, key.as_ref(), "nothing is served")? {
         return Ok(exit::FAILED);
     }
     let catalog = catalog(&served)?;

@@ -12,7 +12,7 @@ use super::choice;
 use super::registry::local;
 use crate::arguments::{BundleVerifyArguments, Output};
 use crate::terminal::bundle::{self as words, SignatureWords};
-use crate::terminal::{ByteProgress, print_json, say};
+use crate::terminal::{ByteProgress, note, print_json, say};
 
 /// Hashes everything; exit code 1 when something is wrong.
 pub(crate) fn run(arguments: &BundleVerifyArguments) -> Result<u8> {
@@ -36,8 +36,20 @@ pub(crate) fn run(arguments: &BundleVerifyArguments) -> Result<u8> {
     Ok(if verification.faults.is_empty() && !signature.is_refused() { exit::DONE } else { exit::FAILED })
 }
 
+/// Whether `bundle` may be handed on: everything in it is what its manifest says, and its signature is not refused. If not, says why, and `consequence`.
+pub(super) fn is_sound(bundle: &Bundle, key: Option<&PublicKey>, consequence: &str) -> Result<bool> {
+    let begun = Instant::now();
+    let (verification, signature) = verified(bundle, key)?;
+    if verification.faults.is_empty() && !signature.is_refused() {
+        return Ok(true);
+    }
+    note(&words::verification(&verification, &signature, begun.elapsed().as_secs_f64()))?;
+    note(consequence)?;
+    Ok(false)
+}
+
 /// Hashes everything in `bundle`, and checks its signature.
-pub(super) fn verified(bundle: &Bundle, key: Option<&PublicKey>) -> Result<(Verification, SignatureWords), EngineError> {
+fn verified(bundle: &Bundle, key: Option<&PublicKey>) -> Result<(Verification, SignatureWords), EngineError> {
     let progress = ByteProgress::new("verified", size(bundle.artifacts()));
     let verification = bundle.verify_files(&|bytes| progress.add(bytes))?;
     progress.finish();

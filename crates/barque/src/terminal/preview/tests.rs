@@ -99,7 +99,10 @@ fn what_add_ons_wait_for_and_what_stays_is_named_also_when_nothing_changes() {
     let awaited = |addon: &str, object: &str| AwaitedObject { addon: addon.parse().unwrap(), object: object.into() };
     let preview = Preview {
         awaited: vec![awaited("registry", "Secret registry/registry-tls"), awaited("registry", "PersistentVolumeClaim registry/images")],
-        kept: vec![KeptDefinition { object: "CustomResourceDefinition boats.example.test".into(), objects: vec!["Boat shop/b".into()] }],
+        kept: vec![KeptDefinition {
+            object: "CustomResourceDefinition boats.example.test".into(),
+            objects: Some(vec!["Boat shop/b".into()]),
+        }],
         ..empty()
     };
     insta::assert_snapshot!(shown(&preview));
