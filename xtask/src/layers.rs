@@ -12,6 +12,7 @@ pub(crate) enum Place {
 /// Every crate of the workspace.
 pub(crate) const PLACES: &[(&str, Place)] = &[
     ("barque-model", Place::Layer(0)),
+    ("barque-embed", Place::Layer(0)),
     ("barque-spec", Place::Layer(1)),
     ("barque-catalog", Place::Layer(1)),
     ("barque-pki", Place::Layer(1)),
@@ -60,6 +61,7 @@ pub(crate) const FORBIDDEN: &[(&str, &str, &str)] = &[
 /// Crates without IO and without async: same input, same output.
 pub(crate) const PURE: &[&str] = &[
     "barque-model",
+    "barque-embed",
     "barque-spec",
     "barque-catalog",
     "barque-pki",

@@ -91,6 +91,8 @@ enum Task {
         /// `config/crd/standard` of the module `sigs.k8s.io/gateway-api`, at the version that the Traefik of the add-on `ingress` is made with
         folder: PathBuf,
     },
+    /// Obtain the Elasticsearch of the demo and of a scenario; its folder on standard output
+    Elasticsearch,
     /// Take programs out of the bundle that `barque lab artifacts` made
     Unpack {
         /// Where to put them
@@ -166,6 +168,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Recorded { hosts } } => bench::recorded(hosts),
         Task::Flags { version, programs } => flags::run(version, programs.as_deref()),
         Task::Definitions { folder } => definitions::run(&folder),
+        Task::Elasticsearch => elasticsearch::ensure().map(|home| println!("{}", home.display())),
         Task::Unpack { folder, programs } => unpack::programs(&folder, &programs.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     match result {

@@ -8,18 +8,16 @@ use barque_model::{AddonName, ClusterAddon};
 use crate::addon::Objects;
 use crate::{Addon, AddonError, Files};
 
-const EMBEDDED: &[(&str, &[(&str, &str)])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+/// The folders of `addons/`.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/addons.tar.gz"));
 
 /// The add-on whose objects barque renders by itself.
 const DNS: &str = "dns";
 
 static BARQUES: LazyLock<Vec<Addon>> = LazyLock::new(|| {
-    let read = |(folder, files): &(&str, &[(&str, &str)])| {
-        let files: Files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-        let addon = if *folder == DNS { built_in(&files) } else { Addon::described(&files) };
-        addon.expect("addons/ is embedded and a test reads all of it")
-    };
-    EMBEDDED.iter().map(read).collect()
+    let read = |(folder, files): (&String, &Files)| if folder == DNS { built_in(files) } else { Addon::described(files) };
+    let folders = barque_embed::unpack(PACKED).expect("the build script packed it");
+    folders.iter().map(|folder| read(folder).expect("addons/ is embedded and a test reads all of it")).collect()
 });
 
 fn built_in(files: &Files) -> Result<Addon, AddonError> {

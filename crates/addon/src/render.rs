@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use barque_model::{Cluster, Digest, Host, Role, tolerates};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::addon::Objects;
@@ -40,13 +40,21 @@ impl Addon {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
+        environment.set_keep_trailing_newline(true);
+        // Nothing is escaped by the ending of a file's name.
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.add_filter("digest", digest);
+        environment.add_function("refuse", refuse);
+        // What files of objects include.
+        for (file, part) in templates.iter().filter(|(file, _)| !has_objects(file)) {
+            let wrong = |error| AddonError::Objects { file: format!("objects/{file}"), message: in_words(&error) };
+            environment.add_template(file, part).map_err(wrong)?;
+        }
         let values = self.values(cluster, settings);
         let mut objects = Vec::new();
         for (file, template) in templates.iter().filter(|(file, _)| has_objects(file)) {
             let wrong = |message: String| AddonError::Objects { file: format!("objects/{file}"), message };
-            // Named as plain text: nothing is escaped for HTML.
-            let text = environment.render_named_str("objects.txt", template, &values).map_err(|error| wrong(in_words(&error)))?;
+            let text = environment.render_named_str(file, template, &values).map_err(|error| wrong(in_words(&error)))?;
             for document in yaml::documents(&text).map_err(wrong)? {
                 object::check(&document).map_err(wrong)?;
                 objects.push(document);
@@ -91,6 +99,11 @@ fn digest(text: &str) -> String {
     Digest::of(text.as_bytes()).to_string()[..16].to_owned()
 }
 
+/// Ends rendering with a reason: for settings that are right by themselves and wrong together.
+fn refuse(reason: &str) -> Result<String, minijinja::Error> {
+    Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason.to_owned()))
+}
+
 fn has_objects(file: &str) -> bool {
     file.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "yaml" | "yml"))
 }
@@ -98,5 +111,9 @@ fn has_objects(file: &str) -> bool {
 /// A template's fault with its line; the library names the template, which the caller does better.
 fn in_words(error: &minijinja::Error) -> String {
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    // What is wrong in a file that was included says more than the line that included it.
+    if let Some(inner) = std::error::Error::source(error).and_then(<dyn std::error::Error>::downcast_ref::<minijinja::Error>) {
+        return inner.name().map_or_else(|| in_words(inner), |file| format!("`{file}`, {}", in_words(inner)));
+    }
     error.line().map_or_else(|| detail.clone(), |line| format!("line {line}: {detail}"))
 }

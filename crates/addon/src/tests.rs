@@ -18,6 +18,9 @@ fn read(texts: &[(&str, &str)]) -> Result<Addon, AddonError> {
 const DESCRIPTION: &str = "name = \"mine\"\nversion = \"1\"\nnamespace = \"mine\"\n[description]\nen = \"Mine\"\nzh = \"我的\"\n";
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n";
 
+/// Images that are in no bundle.
+const PULLED: [&str; 4] = ["dashboard/headlamp", "grafana/grafana", "logging/fluent-bit", "logging/fluentd"];
+
 #[test]
 fn every_add_on_of_barques_can_be_read() {
     let library = Library::embedded();
@@ -35,7 +38,7 @@ fn every_add_on_of_barques_can_be_read() {
         }
         for image in &addon.images {
             // What no registry of modules has is pulled by nodes: docs/limits.md.
-            let is_pulled = ["dashboard", "grafana"].contains(&addon.name.as_str());
+            let is_pulled = PULLED.contains(&format!("{}/{}", addon.name, image.name).as_str());
             assert!(image.artifact.is_none() == is_pulled && image.reference.contains(&image.version), "{}", image.reference);
         }
     }
@@ -67,9 +70,9 @@ impl Addon {
 
 #[test]
 fn namespaces_come_first_and_api_groups_last() {
-    let list = "apiVersion: v1\nkind: List\nitems:\n  - {apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x}, spec: {service: {name: s}}}\n  - {apiVersion: v1, kind: Service, metadata: {name: s, namespace: n}}\n  - {apiVersion: v1, kind: Namespace, metadata: {name: n}}\n";
+    let list = "apiVersion: v1\nkind: List\nitems:\n  - {apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x}, spec: {service: {name: s}}}\n  - {apiVersion: v1, kind: Service, metadata: {name: s, namespace: room}}\n  - {apiVersion: v1, kind: Namespace, metadata: {name: room}}\n";
     let names: Vec<String> = read(&[("a.yaml", list)]).unwrap().render_plain().objects.iter().map(name_of).collect();
-    assert_eq!(names, ["Namespace n", "Service n/s", "APIService v1.x"]);
+    assert_eq!(names, ["Namespace room", "Service room/s", "APIService v1.x"]);
 }
 
 #[test]
@@ -196,8 +199,13 @@ fn yaml_means_what_kubernetes_reads() {
     let value = |text: &str| documents(text).unwrap().remove(0);
     assert_eq!(
         value("a: &x {b: 0x10, c: 1.5, d: \"1\", e: yes, f: ~}\ng: *x\nh: |\n  two\n  lines\n"),
-        json!({"a": {"b": 16, "c": 1.5, "d": "1", "e": "yes", "f": null}, "g": {"b": 16, "c": 1.5, "d": "1", "e": "yes", "f": null}, "h": "two\nlines\n"})
+        json!({"a": {"b": 16, "c": 1.5, "d": "1", "e": true, "f": null}, "g": {"b": 16, "c": 1.5, "d": "1", "e": true, "f": null}, "h": "two\nlines\n"})
     );
+    // As sigs.k8s.io/yaml 1.6.0 turned each of them into JSON.
+    let numbers = "[0400, 0o400, 0x10, 0b11, -0400, 08, 1_000, +5, .5, 1e3, 012.5, 0x1_0, -0x10, 0, 00, -0, 1., 12e03]";
+    assert_eq!(value(numbers), json!([256, 256, 16, 3, -256, 8.0, 1000, 5, 0.5, 1000.0, 12.5, 16, -16, 0, 0, 0, 1.0, 12000.0]));
+    assert_eq!(value("[on, Off, y, n, No, TRUE]"), json!([true, false, true, false, false, true]));
+    assert_eq!(value("[190:20, 2001-01-01, =, 1e, yep, \"on\", '0400']"), json!(["190:20", "2001-01-01", "=", "1e", "yep", "on", "0400"]));
     assert_eq!(documents("---\na: 1\n---\n---\nb: 2\n...\n").unwrap().len(), 2);
     assert_eq!(documents("").unwrap(), Vec::<Value>::new());
     assert!(documents("a: b: c").unwrap_err().starts_with("line 1: "));

@@ -102,19 +102,41 @@ impl<'text> Reader<'text> {
     }
 }
 
-/// A scalar without quotes: YAML 1.2.2, section 10.3.2, the core schema.
+/// A scalar without quotes, as `kubectl` reads it: YAML 1.1 with the octal numbers of 1.2 too (sigs.k8s.io/yaml 1.6.0, `resolve` of its
+/// go-yaml v2). So `0400` is a mode and `on` is true.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
         _ => {}
     }
-    let radix = |prefix: &str, radix| text.strip_prefix(prefix).and_then(|digits| i64::from_str_radix(digits, radix).ok());
-    if let Some(number) = text.parse::<i64>().ok().or_else(|| radix("0x", 16)).or_else(|| radix("0o", 8)) {
+    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+        return Value::String(text.to_owned());
+    }
+    let digits = text.replace('_', "");
+    if let Some(number) = integer(&digits) {
         return Value::from(number);
     }
-    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
-    let number = if numeric { text.parse::<f64>().ok().and_then(Number::from_f64) } else { None };
+    let numeric = digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number = if numeric { digits.parse::<f64>().ok().and_then(Number::from_f64) } else { None };
     number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
+}
+
+fn integer(text: &str) -> Option<i64> {
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let bases = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2), ("0", 8)];
+    let (digits, radix) = bases
+        .iter()
+        .find_map(|(prefix, radix)| Some((unsigned.strip_prefix(prefix)?, *radix)))
+        .filter(|(digits, _)| !digits.is_empty())
+        .unwrap_or((unsigned, 10));
+    // Neither a second sign nor nothing.
+    if !digits.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return None;
+    }
+    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }

@@ -92,7 +92,11 @@ enum LabCommand {
     /// Obtain the real components of a release into the cache's bundle: downloaded where that is possible, else built.
     Artifacts,
     /// Print a cluster file for a lab that has the default hosts.
-    DemoFile,
+    DemoFile {
+        /// Port of an Elasticsearch on this machine that gets the lines of pods; without it they are not collected
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        elasticsearch: Option<u16>,
+    },
     /// End the lab and remove it; no error if there is none.
     Down {
         /// Keep disks and keys for a later `up`.
@@ -125,7 +129,9 @@ pub(crate) fn run(arguments: &LabArguments, folders: &LabFolders) -> anyhow::Res
         LabCommand::Cut { host, peer } => print_lab(&hinted(lab.cut(host, &Peer::from(peer.as_str())))?, output)?,
         LabCommand::Heal => print_lab(&hinted(lab.heal())?, output)?,
         LabCommand::Artifacts => super::lab_artifacts::run(&folders.cache)?,
-        LabCommand::DemoFile => anstream::print!("{}", super::lab_demo::cluster_file(&hinted(lab.status())?)?),
+        LabCommand::DemoFile { elasticsearch } => {
+            anstream::print!("{}", super::lab_demo::cluster_file(&hinted(lab.status())?, *elasticsearch)?);
+        }
         LabCommand::Down { keep } => {
             hinted(lab.down(*keep, &tell))?;
             match output {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use barque_lab::hosts::LabStatus;
 
-/// The text of the file. Roles follow from names: `lb…`, `m…` and `n…`, as the default topology has them.
-pub(crate) fn cluster_file(status: &LabStatus) -> Result<String> {
+/// The text of the file. Roles follow from names: `lb…`, `m…` and `n…`, as the default topology has them. Lines of pods go to port `elasticsearch`
+/// of this machine.
+pub(crate) fn cluster_file(status: &LabStatus, elasticsearch: Option<u16>) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "# A highly available cluster on the hosts of the lab `{}`. Change it and run `barque up` again.", status.name)?;
     writeln!(text, "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata:\n  name: {}\nspec:", status.name)?;
@@ -34,5 +35,9 @@ pub(crate) fn cluster_file(status: &LabStatus) -> Result<String> {
         text,
         "  # `barque addons list` shows what else there is.\n  addons:\n    - name: metrics-server\n    - name: ingress\n    - name: monitoring"
     )?;
+    if let Some(port) = elasticsearch {
+        // The path is a type, without which Elasticsearch 6 takes nothing.
+        writeln!(text, "    - name: logging\n      settings:\n        endpoints: [\"http://{}:{port}/logs/doc\"]", status.gateway)?;
+    }
     Ok(text)
 }

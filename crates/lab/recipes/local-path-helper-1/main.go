@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 )
 
-// Pods of any user write into their volume, as with upstream's scripts. Who can reach the folder above it is another question: see base.
+// Pods of any user write into their volume, as with upstream's scripts. Who can reach the folder above it is another question: see closeIfEmpty.
 const volumeMode = 0o777
 
 // Only the kubelet, as root, goes through the folder above; pods get their volume mounted.

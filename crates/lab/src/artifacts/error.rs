@@ -74,7 +74,7 @@ pub enum ArtifactError {
     #[error("recipe `{recipe}` is malformed")]
     BadRecipe {
         /// The recipe's folder.
-        recipe: &'static str,
+        recipe: String,
         /// What is wrong with it.
         #[source]
         source: Box<toml::de::Error>,

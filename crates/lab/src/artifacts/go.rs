@@ -14,17 +14,17 @@ pub(super) const FIXED_FLAGS: &[&str] = &["-trimpath", "-mod=readonly", "-buildv
 /// Builds one program of `recipe` below `work` and answers where it lies.
 ///
 /// Go's own caches make a second build of the same recipe quick, also for its other programs.
-pub(super) fn build(toolchain: &Toolchain, recipe: Recipe, program: &str, work: &Path) -> Result<PathBuf, ArtifactError> {
+pub(super) fn build(toolchain: &Toolchain, recipe: &Recipe, program: &str, work: &Path) -> Result<PathBuf, ArtifactError> {
     let settings = recipe.settings()?;
     let Some(package) = settings.programs.get(program) else {
-        let (component, version) = recipe.folder.rsplit_once('-').unwrap_or((recipe.folder, ""));
+        let (component, version) = recipe.folder.rsplit_once('-').unwrap_or((&recipe.folder, ""));
         return Err(ArtifactError::NoSource {
             component: format!("{program} of {component}"),
             version: version.to_owned(),
             known: "its recipe does not build this program".to_owned(),
         });
     };
-    let folder = work.join(recipe.folder);
+    let folder = work.join(&recipe.folder);
     recipe.write_to(&folder).map_err(io_error(format!("write recipe `{}`", folder.display())))?;
     let output = folder.join("out").join(program);
     let mut command = toolchain.command();

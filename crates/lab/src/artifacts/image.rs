@@ -62,6 +62,7 @@ struct OfAddon {
 }
 
 const OF_ADDONS: &[OfAddon] = &[
+    OfAddon { name: "barque.dev/config-watch", recipe: "config-watch", path: "config-watch", licence: "Apache-2.0" },
     OfAddon { name: "barque.dev/local-path-helper", recipe: "local-path-helper", path: "local-path-helper", licence: "Apache-2.0" },
     OfAddon { name: "barque.dev/otel-collector", recipe: "otel-collector", path: "otel-collector", licence: "Apache-2.0" },
     OfAddon { name: "docker.io/library/caddy", recipe: "caddy", path: "usr/bin/caddy", licence: "Apache-2.0" },

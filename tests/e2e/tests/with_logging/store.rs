@@ -20,8 +20,7 @@ pub(crate) const USER: &str = "writer";
 pub(crate) const PASSWORD: &str = "lab-word-93af10";
 /// `USER:PASSWORD` in Base64.
 const BASIC: &str = "authorization: basic d3JpdGVyOmxhYi13b3JkLTkzYWYxMA==";
-/// Elasticsearch 6 on Java 17: options that this Java does not know any more go; see its config/jvm.options.
-const UNKNOWN_OPTIONS: &str = r"/^[0-9]+-?:|CMS|ConcMarkSweep|PrintGC|Xloggc|GCLogFile|^-Xm/d";
+/// Elasticsearch 6 on Java 17.
 const JAVA_OPTIONS: &str = "-Djava.security.manager=allow -Xms800m -Xmx800m";
 /// Nobody: Elasticsearch refuses to be root.
 const UID: &str = "65534";
@@ -150,7 +149,6 @@ fn unpacked(folder: &Path, port: u16) -> Result<PathBuf> {
     let home = folder.join("elasticsearch");
     let shown = home.display().to_string();
     run("cp", ["-r", &source, &shown])?.ok()?;
-    run("sed", ["-i", "-E", UNKNOWN_OPTIONS, &home.join("config/jvm.options").display().to_string()])?.ok()?;
     let settings = format!(
         "network.host: 127.0.0.1\nhttp.port: {port}\ntransport.tcp.port: 0\ndiscovery.type: single-node\nbootstrap.system_call_filter: false\n\
          cluster.routing.allocation.disk.threshold_enabled: false\n"

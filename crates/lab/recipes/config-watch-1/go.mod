@@ -1,0 +1,3 @@
+module barque.invalid/recipes/config-watch
+
+go 1.24
