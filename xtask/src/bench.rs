@@ -17,6 +17,7 @@ mod receipt;
 mod recorded;
 mod report;
 mod resume;
+mod spread;
 mod together;
 mod transfer;
 
@@ -113,6 +114,11 @@ pub(crate) fn addons(build: bool) -> Result<()> {
 /// Measures making and verifying bundles and prints the table.
 pub(crate) fn bundle(build: bool) -> Result<()> {
     with_machine(build, "no hosts", bundle::measure)
+}
+
+/// Measures what leaves the operator's machine and prints the table.
+pub(crate) fn spread(build: bool) -> Result<()> {
+    with_machine(build, "2, 7 and 20 hosts, one lab after the other", spread::measure)
 }
 
 /// Prints the machine, the version and the tables of `measure`.

@@ -26,7 +26,9 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     fs::create_dir_all(&work)?;
     let shown = work.display().to_string();
     let artifact = format!("-Dartifact=org.elasticsearch.distribution.zip:elasticsearch:{VERSION}:zip");
-    run::check(&mut run::command("mvn", &["--quiet", "--batch-mode", COPY, &artifact, &format!("-DoutputDirectory={shown}")]))?;
+    // Only the folder goes to standard output.
+    let target = format!("-DoutputDirectory={shown}");
+    run::check(run::command("mvn", &["--quiet", "--batch-mode", COPY, &artifact, &target]).stdout(std::io::stderr()))?;
     let archive = work.join(format!("elasticsearch-{VERSION}.zip")).display().to_string();
     let digest = run::output(&mut run::command("sha256sum", &[&archive]))?;
     ensure!(digest.starts_with(SHA256), "`{archive}` is not what it was: {digest}");

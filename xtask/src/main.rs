@@ -132,6 +132,12 @@ enum Bench {
         #[arg(long)]
         no_build: bool,
     },
+    /// What leaves this machine for 2, 7 and 20 hosts, which fetch from each other what they share
+    Spread {
+        /// Measure target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
     /// A bundle made again when everything is at hand, and verified, beside sha256sum of the same bytes. Needs no hosts
     Bundle {
         /// Measure target/dist/barque as it is
@@ -162,6 +168,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Resume { no_build } } => bench::resume(!no_build),
         Task::Bench { what: Bench::Check { no_build } } => bench::check(!no_build),
         Task::Bench { what: Bench::Addons { no_build } } => bench::addons(!no_build),
+        Task::Bench { what: Bench::Spread { no_build } } => bench::spread(!no_build),
         Task::Bench { what: Bench::Bundle { no_build } } => bench::bundle(!no_build),
         Task::Bench { what: Bench::Plan } => bench::plan(),
         #[cfg(feature = "recorded")]

@@ -41,6 +41,7 @@ pub struct Addon {
     /// Add-ons that must be on, and are applied before, whatever the settings are.
     pub needs: Vec<AddonName>,
     pub(crate) needs_when: Vec<crate::description::ConditionalNeed>,
+    pub(crate) rules: Vec<crate::rule::Rule>,
     /// Images of its pods.
     pub images: Vec<AddonImage>,
     /// What must hold once it is applied.
@@ -73,9 +74,10 @@ impl Addon {
         if templates.is_empty() {
             return Err(AddonError::Nothing);
         }
-        let Description { name, version, words: description, namespace, needs, needs_when, kubernetes, images, checks } = description;
+        let Description { name, version, words: description, namespace, needs, needs_when, rules, kubernetes, images, checks } =
+            description;
         let objects = Objects::Templates(templates);
-        Ok(Self { name, version, description, namespace, needs, needs_when, images, checks, settings, kubernetes, objects })
+        Ok(Self { name, version, description, namespace, needs, needs_when, rules, images, checks, settings, kubernetes, objects })
     }
 
     /// Add-ons that must be on with these settings, and are applied before.

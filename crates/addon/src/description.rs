@@ -97,6 +97,8 @@ pub(crate) struct Description {
     pub(crate) needs: Vec<AddonName>,
     #[serde(default, rename = "needsWhen")]
     pub(crate) needs_when: Vec<ConditionalNeed>,
+    #[serde(default, rename = "rule")]
+    pub(crate) rules: Vec<crate::rule::Rule>,
     #[serde(default)]
     pub(crate) kubernetes: Range,
     #[serde(default, rename = "image")]

@@ -14,6 +14,7 @@ mod order;
 mod own;
 mod render;
 mod rights;
+mod rule;
 mod schema;
 mod yaml;
 
@@ -30,5 +31,6 @@ pub use order::in_order;
 pub use own::is_kustomization;
 pub use render::Rendered;
 pub use rights::rights;
+pub use rule::Said;
 pub use schema::{Fault, FaultKind, Member, SettingsSchema};
 pub use yaml::documents;

@@ -48,6 +48,7 @@ pub(crate) fn plain(name: &AddonName, files: &Files) -> Result<Addon, AddonError
         namespace: namespaces.unwrap_or("default").to_owned(),
         needs: Vec::new(),
         needs_when: Vec::new(),
+        rules: Vec::new(),
         images: images::of_objects(&objects).into_iter().map(unnamed).collect(),
         checks: objects.iter().filter_map(check).collect(),
         settings: SettingsSchema::none(),

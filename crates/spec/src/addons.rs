@@ -182,6 +182,11 @@ impl Found<'_> {
             let at = self.place_of(index, &fault).unwrap_or(place);
             report.error(at, format!("add-on `{}`: {}", addon.name, fault.message), fault.hint);
         }
+        for said in addon.said_of(&settings) {
+            let at = self.place_of(index, &said.fault).unwrap_or(place);
+            let message = format!("add-on `{}`: {}", addon.name, said.fault.message);
+            if said.refused { report.error(at, message, said.fault.hint) } else { report.warn(at, message, said.fault.hint) }
+        }
         settings
     }
 

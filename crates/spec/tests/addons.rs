@@ -236,6 +236,20 @@ fn ports_of_the_ingress_are_nobody_elses() {
 }
 
 #[test]
+fn a_frozen_controller_is_warned_of() {
+    let text = |settings: &str| {
+        let lines = format!("    - name: ingress\n      settings:\n        {settings}\n");
+        match parse(&format!("{}{lines}", HEAD.replace("VERSION", "1.37.2")), "a.yaml", &KNOWN) {
+            Ok(loaded) => loaded.warnings.to_string(),
+            Err(errors) => errors.to_string(),
+        }
+    };
+    assert_eq!(text("controller: traefik"), "a.yaml: 0 warnings");
+    insta::assert_snapshot!(text("controller: ingress-nginx"));
+    insta::assert_snapshot!(text("controller: ingress-nginx\n        gatewayApi: true"));
+}
+
+#[test]
 fn ports_of_the_balancers_are_one_for_each_purpose() {
     let file = |settings: &str| {
         let text = include_str!("../../../examples/ha.yaml");

@@ -62,6 +62,15 @@ impl Cluster {
         Ok(Self { hosts, ..cluster })
     }
 
+    /// The same without add-ons, which are the end of the file.
+    pub(crate) fn bare(lab: &Lab, folder: &Path) -> Result<Self> {
+        let cluster = Self::new(lab, folder)?;
+        let text = fs::read_to_string(cluster.file())?;
+        let (bare, _) = text.split_once("  addons:\n").context("the demo's cluster file has no add-ons")?;
+        fs::write(cluster.file(), bare)?;
+        Ok(cluster)
+    }
+
     /// Its hosts.
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts

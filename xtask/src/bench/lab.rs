@@ -13,7 +13,7 @@ use crate::run;
 /// The lab's name. Always the same one, so that a benchmark removes what a killed one left behind.
 pub(crate) const NAME: &str = "bench";
 
-/// A lab with the built-in topology: two load balancers, three masters, two nodes. It goes when this is dropped.
+/// A lab. It goes when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lab {
     status: Status,
@@ -23,6 +23,8 @@ pub(crate) struct Lab {
 #[derive(Debug, Deserialize)]
 struct Status {
     key: PathBuf,
+    /// The interface by which this machine reaches the hosts.
+    bridge: String,
     hosts: Vec<LabHost>,
 }
 
@@ -55,12 +57,17 @@ fn remove() -> Result<()> {
 }
 
 impl Lab {
-    /// Removes an old one and boots a new one, so that its hosts are fresh.
+    /// Removes an old one and boots a new one, so that its hosts are fresh: two load balancers, three masters, two nodes.
     pub(crate) fn up(interrupt: &Interrupt) -> Result<Self> {
+        Self::up_with(&[], interrupt)
+    }
+
+    /// The same with more arguments, such as a topology of its own.
+    pub(crate) fn up_with(arguments: &[&str], interrupt: &Interrupt) -> Result<Self> {
         remove()?;
         interrupt.check()?;
         let removal = Removal;
-        let text = run::output(&mut barque(&["lab", "up", "--name", NAME, "--output", "json"]))?;
+        let text = run::output(barque(&["lab", "up", "--name", NAME, "--output", "json"]).args(arguments))?;
         let status = serde_json::from_str(&text).context("cannot read the answer of `barque lab up`")?;
         interrupt.check()?;
         Ok(Self { status, _removal: removal })
@@ -69,6 +76,13 @@ impl Lab {
     /// Its hosts.
     pub(crate) fn hosts(&self) -> &[LabHost] {
         &self.status.hosts
+    }
+
+    /// Bytes that left this machine for the hosts since the lab came up. What hosts send to each other is not among them: that passes through the
+    /// bridge, and a bridge's own counter has what its machine sends.
+    pub(crate) fn bytes_sent(&self) -> Result<u64> {
+        let path = Path::new("/sys/class/net").join(&self.status.bridge).join("statistics/tx_bytes");
+        fs_err::read_to_string(&path)?.trim().parse().with_context(|| format!("no number in `{}`", path.display()))
     }
 
     /// The private key that root of every host accepts.

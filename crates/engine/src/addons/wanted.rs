@@ -18,7 +18,8 @@ pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError>
         let Some(addon) = context.addons.find(chosen).filter(|addon| !addon.is_built_in()) else { continue };
         let failed = |source| EngineError::Addon { name: addon.name.clone(), source };
         let rendered = addon.render(&context.cluster, &chosen.settings).map_err(failed)?;
-        let checks = addon.checks.iter().map(|check| gate(check, &rendered.objects)).collect();
+        let checks =
+            addon.checks.iter().filter(|check| is_of(check, &rendered.objects)).map(|check| gate(check, &rendered.objects)).collect();
         let objects = named(&rendered.objects);
         for object in &objects {
             if let Some(other) = owners.insert(object.name.clone(), addon.name.clone()) {
@@ -29,6 +30,33 @@ pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError>
         found.push(AddonWanted { name: addon.name.clone(), needs: addon.needs_with(&chosen.settings), objects, images, checks });
     }
     Ok(found)
+}
+
+/// Whether a check is about something that the settings leave in.
+fn is_of(check: &Check, objects: &[Value]) -> bool {
+    let has = |kind: &str, namespace: &str, name: &str| {
+        objects.iter().any(|object| {
+            let metadata = &object["metadata"];
+            object["kind"] == kind && metadata["name"] == name && metadata["namespace"].as_str().unwrap_or("default") == namespace
+        })
+    };
+    match check {
+        Check::DeploymentReady { namespace, name } => has("Deployment", namespace, name),
+        Check::DaemonSetReady { namespace, name } => has("DaemonSet", namespace, name),
+        Check::StatefulSetReady { namespace, name } => has("StatefulSet", namespace, name),
+        Check::ApiServiceAvailable { .. } => true,
+        // `/api/v1/namespaces/NAMESPACE/services/[SCHEME:]NAME[:PORT]/proxy/…`: the API server asks a Service.
+        Check::Answers { path, .. } => match path.split('/').collect::<Vec<_>>()[..] {
+            ["", "api", "v1", "namespaces", namespace, "services", service, "proxy", ..] => {
+                let name = match service.split(':').collect::<Vec<_>>()[..] {
+                    [name] | [name, _] | [_, name, _] => name,
+                    _ => service,
+                };
+                has("Service", namespace, name)
+            }
+            _ => true,
+        },
+    }
 }
 
 /// A check as something that is asked of the API. How many nodes a Deployment is to be on follows from its object.
@@ -86,6 +114,32 @@ mod tests {
                 ClusterGate::ApiServiceAvailable { name: "v1beta1.metrics.k8s.io".into() },
                 ClusterGate::Answers { path: "/apis/metrics.k8s.io/v1beta1/nodes".into(), items: 1 },
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_rendered_is_not_asked_for() {
+        let (cluster, library) = (cluster(), Library::embedded());
+        let left_out = |name: &str, settings: &Value| -> Vec<String> {
+            let addon = library.get(name).unwrap();
+            let objects = addon.render(&cluster, &addon.settings.resolve(settings).0).unwrap().objects;
+            let names = addon.checks.iter().filter(|check| !is_of(check, &objects)).map(|check| match check {
+                Check::DeploymentReady { name, .. } => name.clone(),
+                Check::Answers { path, .. } => path.clone(),
+                other => format!("{other:?}"),
+            });
+            names.collect()
+        };
+        let whole = serde_json::json!({"storage": {"claim": {"name": "a"}}, "tlsSecret": "a", "usersSecret": "a"});
+        for addon in library.barques().iter().filter(|addon| !addon.is_built_in() && addon.name.as_str() != "ingress") {
+            let settings = if addon.name.as_str() == "registry" { &whole } else { &Value::Object(serde_json::Map::new()) };
+            assert_eq!(left_out(addon.name.as_str(), settings), [""; 0], "{}", addon.name);
+        }
+        let ping = |service: &str, path: &str| format!("/api/v1/namespaces/ingress/services/{service}-admin:admin/proxy/{path}");
+        assert_eq!(left_out("ingress", &serde_json::json!({})), ["ingress-nginx".to_owned(), ping("ingress-nginx", "healthz")]);
+        assert_eq!(
+            left_out("ingress", &serde_json::json!({"controller": "ingress-nginx"})),
+            ["traefik".to_owned(), ping("traefik", "ping")]
         );
     }
 

@@ -18,11 +18,29 @@ const SETTINGS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Settings with which other objects are made than with those above.
+const OTHERS: [(&str, &str); 3] = [
+    ("ingress", "      settings: {controller: ingress-nginx, defaultCertificate: web, redirectToHttps: true}\n"),
+    (
+        "logging",
+        "      settings: {collector: fluent-bit, endpoints: [\"https://192.0.2.9:9200\"], caConfigMap: ca, credentialsSecret: store}\n",
+    ),
+    (
+        "logging",
+        "      settings: {collector: fluentd, endpoints: [\"https://192.0.2.9:9200\"], caConfigMap: ca, credentialsSecret: store}\n",
+    ),
+];
+
 /// Three nodes, and every add-on on.
 fn cluster() -> Cluster {
     let library = Library::embedded();
-    let line = |name: &str| format!("    - name: {name}\n{}", SETTINGS.iter().find(|(of, _)| *of == name).map_or("", |(_, lines)| *lines));
-    let names = library.barques().iter().map(|addon| line(addon.name.as_str())).collect::<Vec<_>>().concat();
+    let settings = |name: &str| SETTINGS.iter().find(|(of, _)| *of == name).map_or("", |(_, lines)| *lines);
+    with(&library.barques().iter().map(|addon| (addon.name.as_str(), settings(addon.name.as_str()))).collect::<Vec<_>>())
+}
+
+/// Three nodes, and these add-ons with their settings.
+fn with(addons: &[(&str, &str)]) -> Cluster {
+    let names: String = addons.iter().map(|(name, settings)| format!("    - name: {name}\n{settings}")).collect();
     let text = format!(
         "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata: {{name: a}}\nspec:\n  kubernetes: {{version: 1.37.2}}\n  hosts:\n    - {{name: m1, address: 192.0.2.1, roles: [etcd, master]}}\n    - {{name: n1, address: 192.0.2.2, roles: [node]}}\n    - {{name: n2, address: 192.0.2.3, roles: [node]}}\n  addons:\n{names}"
     );
@@ -30,9 +48,30 @@ fn cluster() -> Cluster {
 }
 
 fn objects() -> Vec<Value> {
-    let (cluster, library) = (cluster(), Library::embedded());
-    let render = |chosen| library.find(chosen).unwrap().render(&cluster, &chosen.settings);
+    objects_of(&cluster())
+}
+
+fn objects_of(cluster: &Cluster) -> Vec<Value> {
+    let library = Library::embedded();
+    let render = |chosen| library.find(chosen).unwrap().render(cluster, &chosen.settings);
     cluster.addons.iter().flat_map(|chosen| render(chosen).unwrap().objects).collect()
+}
+
+/// The same of objects that other settings make.
+pub(crate) async fn objects_of_other_settings_too(server: &Server, client: &Client) {
+    for addon in OTHERS {
+        let all = objects_of(&with(&[addon]));
+        for object in &all {
+            assert_eq!(apply(client, object).await, ObjectDifference::Absent, "{}", name_of(object));
+        }
+        for object in &all {
+            assert_eq!(difference(client, object).await, ObjectDifference::Same, "{}", name_of(object));
+        }
+        for object in all.iter().rev() {
+            assert!(client.delete(&object.to_string()).await.unwrap(), "{}", name_of(object));
+            finalize(server, object);
+        }
+    }
 }
 
 /// Every object of every add-on is what the server takes, and what it fills in is no difference.

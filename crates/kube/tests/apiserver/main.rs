@@ -47,6 +47,7 @@ async fn objects_nodes_and_deployments() {
     objects_go_back(&server, &client).await;
     every_kind_of_an_add_on(&client).await;
     addons::objects_are_applied_and_found_again(&server, &client).await;
+    addons::objects_of_other_settings_too(&server, &client).await;
     addons::the_dashboards_viewer_only_looks(&server, &client).await;
     addons::pods_are_restricted(&server);
     addons::owners_are_named(&server, &client).await;
