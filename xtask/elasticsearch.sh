@@ -1,7 +1,7 @@
 #!/bin/sh
 # The demo's Elasticsearch: a store of one's own, as the add-on `logging` wants it, on the lab's network alone.
 #   elasticsearch.sh start HOME ADDRESS PORT   run a copy of HOME as nobody; done when it answers (root)
-#   elasticsearch.sh search ADDRESS PORT WORDS the last lines of pods that match, in Lucene's query syntax
+#   elasticsearch.sh search ADDRESS PORT WORDS the last twenty lines of pods that match, newest first, in Lucene's query syntax
 #   elasticsearch.sh stop                      end it and delete what it has (root)
 # POSIX sh. What it has is in one folder, which no other user can read.
 set -eu
@@ -70,10 +70,10 @@ stop() {
 search() {
     base=http://$1:$2
     shift 2
+    fields=hits.hits._source.@timestamp,hits.hits._source.kubernetes.pod.name,hits.hits._source.message
     curl --silent --show-error --fail --noproxy '*' --max-time 30 --get --data-urlencode "q=${*:-*}" \
-        --data size=20 --data sort=@timestamp:desc --data filter_path=hits.hits._source \
+        --data size=20 --data sort=@timestamp:desc --data "filter_path=$fields" \
         --data pretty "$base/kubernetes-*/_search"
-    echo
 }
 
 verb=${1:-}
