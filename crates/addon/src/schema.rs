@@ -140,7 +140,9 @@ fn check_schema(schema: &Value, path: &str) -> Result<(), String> {
 
 fn fill(schema: &Value, value: &mut Value) {
     if let (Some(entries), Some(of_each)) = (value.as_array_mut(), schema.get("items")) {
-        entries.iter_mut().for_each(|entry| fill(of_each, entry));
+        for entry in entries {
+            fill(of_each, entry);
+        }
     }
     let Some(members) = value.as_object_mut() else { return };
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {

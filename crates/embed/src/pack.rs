@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub fn from_build_script(root: &str, name: &str) -> io::Result<()> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(format!("{name} is not set")));
     let root = variable("CARGO_MANIFEST_DIR")?.join(root).canonicalize()?;
-    println!("cargo::rerun-if-changed={}", root.display());
+    writeln!(io::stdout(), "cargo::rerun-if-changed={}", root.display())?;
     let packed = pack(&root, io::stdout())?;
     fs::write(variable("OUT_DIR")?.join(name), packed)
 }

@@ -167,7 +167,7 @@ pub enum FlowId {
     EtcdOverride,
     /// Masters to the kubelets.
     Kubelet,
-    /// The add-on `monitoring` to the kubelets.
+    /// The add-ons `monitoring` and `metrics-server` to the kubelets.
     MetricsKubelet,
     /// The add-on `monitoring` to the controller managers.
     MetricsControllerManager,

@@ -57,20 +57,21 @@ pub(crate) async fn show(units: &[&str]) -> Result<Vec<Shown>, HostError> {
         // Preflight reports a host without systemd; to observe it is no error.
         Err(error) if error.is_missing() => return Ok(vec![Shown { active: "inactive".to_owned(), ..Shown::default() }; units.len()]),
         // A unit that systemd does not know is no error: systemd itself does not answer, as on a host that is going down. That passes.
-        Err(error) => {
-            let failure =
-                Failure::from(error).with_hint("see that the host runs (`systemctl is-system-running`), then run `barque up` again");
-            return Err(HostError::Failed(Box::new(failure.retryable())));
-        }
+        Err(error) => return Err(passing(Failure::from(error))),
     };
     let shown = parse_show(&output.stdout);
     if shown.len() != units.len() {
-        return Err(HostError::Output {
-            command: command.line(),
-            detail: format!("{} units asked for, {} answered", units.len(), shown.len()),
-        });
+        // Seen on a host so busy that systemd took a minute to start a unit: success, and nothing printed.
+        let detail = format!("{} units asked for, {} answered {}", units.len(), shown.len(), output.stderr.trim());
+        return Err(passing(HostError::Output { command: command.line(), detail: detail.trim_end().to_owned() }.into()));
     }
     Ok(shown)
+}
+
+/// What another try may not meet.
+fn passing(failure: Failure) -> HostError {
+    let hint = "see that the host runs (`systemctl is-system-running`), then run `barque up` again";
+    HostError::Failed(Box::new(failure.with_hint(hint).retryable()))
 }
 
 /// Blocks of `Property=value` lines, separated by empty lines (systemctl(1), `show`).

@@ -1,4 +1,4 @@
-//! What the add-on `monitoring` needs of hosts.
+//! What the add-ons `monitoring` and `metrics-server` need of hosts.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +9,9 @@ use crate::{AddonOrigin, Cluster, Component, Host};
 
 /// The add-on that asks hosts for their metrics.
 const MONITORING: &str = "monitoring";
+
+/// The add-on that asks kubelets what pods use.
+const METRICS_SERVER: &str = "metrics-server";
 
 /// The gateway's program, user and, with `.service` behind it, its unit.
 pub const METRICS_GATEWAY: &str = "barque-metrics";
@@ -31,6 +34,11 @@ impl Cluster {
         let ours = self.addons.iter().find(|addon| addon.name.as_str() == MONITORING && addon.origin == AddonOrigin::Barque)?;
         let port = |name: &str| ours.settings[name].as_u64().and_then(|port| u16::try_from(port).ok());
         Some(Monitoring { host_port: port("hostMetricsPort")?, gateway_port: port("gatewayPort")? })
+    }
+
+    /// Whether the add-on `metrics-server` of barque's own is on: it asks kubelets from the nodes that it runs on.
+    pub fn has_metrics_server(&self) -> bool {
+        self.addons.iter().any(|addon| addon.name.as_str() == METRICS_SERVER && addon.origin == AddonOrigin::Barque)
     }
 
     /// The port of the metrics gateway on `host`; `None` where there is none: without the add-on `monitoring`, and on hosts that have

@@ -43,7 +43,7 @@ fn rendered(collector: &str, settings: &str) -> Result<(Value, Value), AddonErro
 fn yaml(text: &str) -> Value {
     let object = format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{}",
-        text.lines().map(|line| format!("  {line}\n")).collect::<String>()
+        text.lines().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat()
     );
     let addon = Addon::read(&"a".parse().unwrap(), &Files::from([("a.yaml".to_owned(), object)])).unwrap();
     addon.render(&cluster("fluentd", "\n"), &Value::Null).unwrap().objects[0]["data"].clone()
@@ -109,4 +109,6 @@ fn what_one_cannot_do_is_refused() {
 fn a_configuration_of_ones_own_is_taken_as_it_is() {
     let (map, _) = rendered("fluentd", "\n        configuration: \"<match **>\\n</match>\\n\"\n").unwrap();
     assert_eq!(map["data"]["collector.conf"], "<match **>\n</match>\n");
+    let two = "\n        endpoints: [\"https://a.example:9200\", \"https://b.example:9200\"]\n        configuration: \"pipeline: {}\"\n";
+    assert_eq!(rendered("fluent-bit", two).unwrap().0["data"]["collector.yaml"], "pipeline: {}");
 }

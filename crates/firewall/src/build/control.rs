@@ -76,14 +76,17 @@ fn ingress(cluster: &Cluster) -> Vec<Flow> {
     vec![flow(FlowId::IngressHttp, front.http.port), flow(FlowId::IngressHttps, front.https.port)]
 }
 
-/// The add-on `monitoring` asks from wherever its pods are: with a node's address, and with the pod's own on the same host.
+/// The add-ons `monitoring` and `metrics-server` ask from wherever their pods are: with a node's address, and with the pod's own on the same host.
 fn metrics(cluster: &Cluster) -> Vec<Flow> {
-    let Some(monitoring) = cluster.monitoring() else { return Vec::new() };
     let from = joined(parties(nodes(cluster)), vec![Party::Pods]);
+    let kubelets = tcp(FlowId::MetricsKubelet, from.clone(), parties(nodes(cluster)), KUBELET_PORT);
+    let Some(monitoring) = cluster.monitoring() else {
+        return if cluster.has_metrics_server() { vec![kubelets] } else { Vec::new() };
+    };
     let masters = || parties(cluster.with_role(Role::Master));
     let gateways = parties(cluster.hosts.iter().filter(|host| cluster.metrics_gateway(host).is_some()));
     vec![
-        tcp(FlowId::MetricsKubelet, from.clone(), parties(nodes(cluster)), KUBELET_PORT),
+        kubelets,
         tcp(FlowId::MetricsControllerManager, from.clone(), masters(), CONTROLLER_MANAGER_PORT),
         tcp(FlowId::MetricsScheduler, from.clone(), masters(), SCHEDULER_PORT),
         tcp(FlowId::MetricsHost, from.clone(), parties(nodes(cluster)), monitoring.host_port),

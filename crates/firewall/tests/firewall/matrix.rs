@@ -143,6 +143,17 @@ fn web_ports_of_the_balancers_come_with_the_ingress() {
 }
 
 #[test]
+fn kubelets_are_asked_with_metrics_server_too() {
+    let pairs = |more: &str| -> Vec<usize> {
+        let matrix = matrix(&seven(more));
+        matrix.with_id(&FlowId::MetricsKubelet).map(|flow| flow.host_pairs().len()).collect()
+    };
+    assert_eq!(pairs(""), [0; 0]);
+    assert_eq!(pairs("  addons:\n    - name: metrics-server\n"), [20], "from each of five to the others");
+    assert_eq!(pairs("  addons:\n    - name: metrics-server\n    - name: monitoring\n"), [20], "once");
+}
+
+#[test]
 fn gateways_of_etcd_and_balancers_come_with_the_monitoring() {
     let text = |settings: &str| {
         format!("{}  addons:\n    - name: monitoring\n      settings: {{{settings}}}\n", include_str!("../../../../examples/ha.yaml"))

@@ -40,7 +40,7 @@ fn cluster() -> Cluster {
 
 /// Three nodes, and these add-ons with their settings.
 fn with(addons: &[(&str, &str)]) -> Cluster {
-    let names: String = addons.iter().map(|(name, settings)| format!("    - name: {name}\n{settings}")).collect();
+    let names = addons.iter().map(|(name, settings)| format!("    - name: {name}\n{settings}")).collect::<Vec<_>>().concat();
     let text = format!(
         "apiVersion: barque.dev/v1\nkind: Cluster\nmetadata: {{name: a}}\nspec:\n  kubernetes: {{version: 1.37.2}}\n  hosts:\n    - {{name: m1, address: 192.0.2.1, roles: [etcd, master]}}\n    - {{name: n1, address: 192.0.2.2, roles: [node]}}\n    - {{name: n2, address: 192.0.2.3, roles: [node]}}\n  addons:\n{names}"
     );
