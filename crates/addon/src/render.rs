@@ -46,7 +46,7 @@ impl Addon {
         environment.add_filter("digest", digest);
         environment.add_function("refuse", refuse);
         // What files of objects include.
-        for (file, part) in templates.iter().filter(|(file, _)| !has_objects(file)) {
+        for (file, part) in templates.iter().filter(|(file, _)| is_part(file)) {
             let wrong = |error| AddonError::Objects { file: format!("objects/{file}"), message: in_words(&error) };
             environment.add_template(file, part).map_err(wrong)?;
         }
@@ -102,6 +102,11 @@ fn digest(text: &str) -> String {
 /// Ends rendering with a reason: for settings that are right by themselves and wrong together.
 fn refuse(reason: &str) -> Result<String, minijinja::Error> {
     Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason.to_owned()))
+}
+
+/// Whether other files may include it.
+fn is_part(file: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, ending)| ending == "j2")
 }
 
 fn has_objects(file: &str) -> bool {
