@@ -44,19 +44,10 @@ pub(crate) fn run(profile: Profile) -> Result<()> {
         Profile::Release => ("release", "release"),
         Profile::Quick => ("quick", "quick"),
     };
-    run::check(&mut run::cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "barque",
-        "--target",
-        TARGET,
-        "--profile",
-        name,
-        "--target-dir",
-        "target",
-    ]))?;
-    let built = root().join("target").join(TARGET).join(folder).join("barque");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut build = run::cargo(&["build", "--locked", "--package", "barque", "--target", TARGET, "--profile", name]);
+    run::check(build.arg("--target-dir").arg(&target))?;
+    let built = target.join(TARGET).join(folder).join("barque");
     let program = fs::read(&built)?;
     if !elf::is_static(&program)? {
         bail!("`{}` needs a dynamic loader; is musl-tools installed and `+crt-static` set in .cargo/config.toml?", built.display());
