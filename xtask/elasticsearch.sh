@@ -29,6 +29,7 @@ start() {
     rm -rf "$state"
     mkdir -m 700 "$state"
     cp -r "$home/." "$state"
+    mkdir "$state/tmp"
     cat >"$state/config/elasticsearch.yml" <<TEXT
 network.host: $2
 http.port: $3
@@ -39,7 +40,7 @@ cluster.routing.allocation.disk.threshold_enabled: false
 TEXT
     chown -R "$nobody:$nobody" "$state"
     # It refuses to be root.
-    (cd "$state" && env -u JAVA_TOOL_OPTIONS ES_JAVA_OPTS='-Djava.security.manager=allow -Xms512m -Xmx512m' \
+    (cd "$state" && env -u JAVA_TOOL_OPTIONS ES_TMPDIR="$state/tmp" ES_JAVA_OPTS='-Djava.security.manager=allow -Xms512m -Xmx512m' \
         setpriv --reuid "$nobody" --regid "$nobody" --clear-groups setsid bin/elasticsearch -d -p "$state/pid" </dev/null >"$state/out.log" 2>&1)
     tries=0
     until answers "$url"; do
