@@ -46,8 +46,9 @@ TEXT
     until answers "$url"; do
         tries=$((tries + 1))
         if [ "$tries" -ge 180 ] || ! { running || [ "$tries" -lt 10 ]; }; then
-            say "does not answer at $url; the end of its log:"
-            tail -n 20 "$state/out.log" "$state"/logs/*.log >&2
+            say "does not answer at $url after $tries s; the end of what it wrote:"
+            tail -n 20 "$state/out.log" "$state"/logs/*.log >&2 || true
+            say "see that nobody else has port $3 and that Java is 17 to 23 (java -version), then run ./x demo again; without logging in .demo/cluster.yaml the demo does without it"
             exit 1
         fi
         [ $((tries % 10)) -ne 0 ] || say "starting, $tries s"
