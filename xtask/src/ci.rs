@@ -18,7 +18,10 @@ struct Gate {
 /// the end-to-end tests, which use it.
 const GATES: &[Gate] = &[
     Gate { name: "format", run: |_| run::check(&mut cargo(&["fmt", "--all", "--check"])) },
-    Gate { name: "shell", run: |_| run::check(&mut run::command("shellcheck", &["x", "xtask/elasticsearch.sh", ".ci/run"])) },
+    Gate {
+        name: "shell",
+        run: |_| run::check(&mut run::command("shellcheck", &["x", "xtask/elasticsearch.sh", "xtask/opensearch/entrypoint.sh", ".ci/run"])),
+    },
     Gate { name: "layers", run: |_| deps::run() },
     Gate { name: "deny", run: |_| run::check(&mut cargo(&["deny", "--locked", "--all-features", "check", "bans", "licenses", "sources"])) },
     Gate {

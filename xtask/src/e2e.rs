@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::nextest::{self, Skips, Summary};
 use crate::run::{self, root};
-use crate::{dist, elasticsearch, metadata, suites, unpack};
+use crate::{dist, elasticsearch, metadata, opensearch, suites, unpack};
 
 /// Programs that tests start themselves.
 const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kubectl", "promtool", "registry", "versitygw"];
@@ -26,7 +26,7 @@ pub(crate) fn run(filter: Option<&str>, build: bool) -> Result<Summary> {
 }
 
 /// What the scenarios find in their environment. Builds barque if asked to, obtains the artifacts, and unpacks what tests start themselves.
-pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 7]> {
+pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 8]> {
     if build {
         dist::run(dist::Profile::Quick)?;
     }
@@ -41,6 +41,7 @@ pub(crate) fn environment(build: bool) -> Result<[(&'static str, PathBuf); 7]> {
         ("BARQUE_LAB_CACHE", bundle.parent().map(Path::to_path_buf).unwrap_or_default()),
         ("BARQUE_TEST_BINARIES", programs),
         ("BARQUE_TEST_ELASTICSEARCH", elasticsearch::ensure()?),
+        ("BARQUE_TEST_OPENSEARCH", opensearch::ensure()?),
         ("BARQUE_TEST_PACKAGES", unpack::packages(&folder.join("packages"), ROUTER)?),
         ("BARQUE_TEST_TOOLBOX", unpack::image(&folder, TOOLBOX, "toolbox.tar")?),
     ])

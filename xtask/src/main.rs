@@ -14,6 +14,7 @@ mod flags;
 mod layers;
 mod metadata;
 mod nextest;
+mod opensearch;
 mod run;
 mod soak;
 mod suites;

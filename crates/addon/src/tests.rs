@@ -19,7 +19,8 @@ const DESCRIPTION: &str = "name = \"mine\"\nversion = \"1\"\nnamespace = \"mine\
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n";
 
 /// Images that are in no bundle.
-const PULLED: [&str; 5] = ["dashboard/headlamp", "grafana/grafana", "ingress/ingress-nginx", "logging/fluent-bit", "logging/fluentd"];
+const PULLED: [&str; 6] =
+    ["dashboard/headlamp", "grafana/grafana", "ingress/ingress-nginx", "logging/fluent-bit", "logging/fluentd", "opensearch/opensearch"];
 
 #[test]
 fn every_add_on_of_barques_can_be_read() {

@@ -11,6 +11,7 @@ mod network;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use barque_model::ByteRate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use addons::{AddonsCommand, AddonsShowArguments};
@@ -157,6 +158,9 @@ pub(crate) struct RemoteArguments<C: Args = ClusterArguments> {
     /// Use this SSH client for every host
     #[arg(long, value_enum, value_name = "CLIENT")]
     pub(crate) transport: Option<Transport>,
+    /// Send at most so many megabytes a second to all hosts together, and let no host send more to others
+    #[arg(long, value_name = "MB")]
+    pub(crate) limit_rate: Option<ByteRate>,
     /// Read the sudo password from this file instead of asking
     #[arg(long, env = "BARQUE_SUDO_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) sudo_password_file: Option<PathBuf>,
@@ -298,6 +302,7 @@ impl RemoteArguments<PlanClusterArguments> {
             accept_new_host_keys: self.accept_new_host_keys,
             known_hosts: self.known_hosts.clone(),
             transport: self.transport,
+            limit_rate: self.limit_rate,
             sudo_password_file: self.sudo_password_file.clone(),
             no_progress: self.no_progress,
         }

@@ -29,6 +29,7 @@ pub(crate) fn remote(arguments: &RemoteArguments, bundle: Option<PathBuf>, break
         Transport::Builtin => TransportKind::Builtin,
         Transport::System => TransportKind::System,
     });
+    options.limit = arguments.limit_rate;
     options.sudo_password = arguments.sudo_password_file.as_ref().map(secret_file).transpose()?;
     options.ssh_agent = variable("SSH_AUTH_SOCK").map(PathBuf::from);
     options.break_lock = break_lock;
@@ -56,6 +57,7 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
         identity,
         passphrase: passphrase(state.passphrase_file.as_ref())?,
         executable: std::env::current_exe().context("cannot find barque's own executable")?,
+        compressed: cache(home.as_ref()).join("agent"),
         build_id: BUILD_ID.to_owned(),
         known_hosts: Vec::new(),
         accept_new_host_keys: false,
@@ -63,6 +65,7 @@ pub(crate) fn local(cluster: &ClusterArguments, state: &StateArguments) -> Resul
         ssh_agent: None,
         home,
         transport: None,
+        limit: None,
         sudo_password: None,
         runtime_directory: variable("XDG_RUNTIME_DIR").map_or_else(|| "/tmp".into(), PathBuf::from),
         prompt: Arc::new(TerminalPrompt),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use barque_addon::Library;
-use barque_model::{Cluster, Release, TransportKind};
+use barque_model::{ByteRate, Cluster, Release, TransportKind};
 use barque_spec::{Findings, Known, Loaded, Surroundings};
 use barque_transport::Prompt;
 use secrecy::SecretString;
@@ -30,6 +30,8 @@ pub struct Options {
     pub passphrase: Option<SecretString>,
     /// barque's own executable, which becomes the agent.
     pub executable: PathBuf,
+    /// Where its compressed form is kept from run to run.
+    pub compressed: PathBuf,
     /// Identifies this build; agents of another build are refused.
     pub build_id: String,
     /// `known_hosts` files; new keys go to the first.
@@ -44,6 +46,8 @@ pub struct Options {
     pub home: Option<PathBuf>,
     /// Uses this transport for every host, whatever the cluster file says.
     pub transport: Option<TransportKind>,
+    /// The most that is sent to hosts, and by each host to others.
+    pub limit: Option<ByteRate>,
     /// Password for sudo, when it is already known.
     pub sudo_password: Option<SecretString>,
     /// Directory for the system transport's control sockets; a short path.

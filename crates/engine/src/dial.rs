@@ -55,10 +55,18 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Reads barque's own executable and asks for passwords.
     pub(crate) async fn new(context: &Context, state: &StateDirectory) -> Result<Self, EngineError> {
-        let path = &context.options.executable;
-        let bytes = tokio::fs::read(path).await.map_err(|source| EngineError::Executable { path: path.clone(), source })?;
+        let (path, folder) = (context.options.executable.clone(), context.options.compressed.clone());
+        // Half a second of work when this program is new on this machine.
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = std::fs::read(&path).and_then(|bytes| Executable::new(bytes).with_kept_gzip(&folder));
+            read.map_err(|source| EngineError::Executable { path, source })
+        });
+        let executable = reading.await.map_err(|stopped| EngineError::Executable {
+            path: context.options.executable.clone(),
+            source: std::io::Error::other(stopped),
+        })??;
         Ok(Self {
-            executable: Executable::new(bytes),
+            executable,
             transport: SshTransport::new(settings(context, state)),
             password: sudo_password(context).await,
             kind: context.options.transport,
@@ -131,6 +139,7 @@ fn settings(context: &Context, state: &StateDirectory) -> Settings {
     let mut settings = Settings::new(known_hosts, options.runtime_directory.clone(), Arc::clone(&options.prompt));
     settings.host_keys = if options.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Verify };
     settings.ssh_config = if options.ssh_config { SshConfig::System { file: None } } else { SshConfig::None };
+    settings.limit = options.limit;
     settings.home.clone_from(&options.home);
     settings.agent.clone_from(&options.ssh_agent);
     settings

@@ -1,10 +1,14 @@
 //! The contract of the transports.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use barque_model::{Host, TransportKind};
+use leaky_bucket::RateLimiter;
 
 use crate::builtin::RusshTransport;
 use crate::error::ConnectError;
+use crate::limit::{LimitedConnection, limiter};
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::system::SystemSshTransport;
@@ -33,21 +37,27 @@ pub trait Connection: Send + Sync {
 pub struct SshTransport {
     builtin: RusshTransport,
     system: SystemSshTransport,
+    limiter: Option<Arc<RateLimiter>>,
 }
 
 impl SshTransport {
     /// Makes both from the same settings, so that they share the limit of handshakes.
     pub fn new(settings: Settings) -> Self {
-        Self { builtin: RusshTransport::new(settings.clone()), system: SystemSshTransport::new(settings) }
+        let limiter = settings.limit.map(limiter);
+        Self { limiter, builtin: RusshTransport::new(settings.clone()), system: SystemSshTransport::new(settings) }
     }
 }
 
 #[async_trait]
 impl Transport for SshTransport {
     async fn connect(&self, host: &Host) -> Result<Box<dyn Connection>, ConnectError> {
-        match host.ssh.transport {
-            TransportKind::Builtin => self.builtin.connect(host).await,
-            TransportKind::System => self.system.connect(host).await,
-        }
+        let connection = match host.ssh.transport {
+            TransportKind::Builtin => self.builtin.connect(host).await?,
+            TransportKind::System => self.system.connect(host).await?,
+        };
+        Ok(match &self.limiter {
+            Some(limiter) => Box::new(LimitedConnection { connection, limiter: Arc::clone(limiter) }),
+            None => connection,
+        })
     }
 }

@@ -17,6 +17,7 @@ mod known_hosts;
 mod launch;
 mod launch_error;
 mod launch_script;
+mod limit;
 mod process;
 mod quote;
 mod session;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use barque_model::ByteRate;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub runtime_directory: PathBuf,
     /// Limit for TCP connect, and again for the handshake.
     pub connect_timeout: Duration,
+    /// The most that all connections together send to hosts; `None` for as much as there is.
+    pub limit: Option<ByteRate>,
     /// How many handshakes go on at once. sshd drops beyond `MaxStartups` (10 by default), and a jump host sees them all.
     pub handshakes: Arc<Semaphore>,
 }
@@ -68,6 +71,7 @@ impl Settings {
             prompt,
             runtime_directory,
             connect_timeout: Duration::from_secs(10),
+            limit: None,
             handshakes: Arc::new(Semaphore::new(10)),
         }
     }

@@ -121,11 +121,16 @@ impl Scenario {
 
     /// Puts the image of the test workload, `barque.test/toolbox:1`, on nodes; barque's own images come with `up`.
     pub fn load_toolbox(&self, nodes: &[&str]) -> Result<()> {
-        let image = std::env::var("BARQUE_TEST_TOOLBOX")?;
+        self.load_image("BARQUE_TEST_TOOLBOX", nodes)
+    }
+
+    /// Puts the image on nodes whose archive an environment variable names.
+    pub fn load_image(&self, variable: &str, nodes: &[&str]) -> Result<()> {
+        let image = std::env::var(variable).with_context(|| format!("{variable} is not set; run the scenarios by `cargo xtask e2e`"))?;
         for node in nodes {
             let root = &self.lab.host(node)?.root;
-            fs_err::copy(&image, root.join("var/tmp/toolbox.tar"))?;
-            self.lab.get(node, "ctr -n k8s.io images import /var/tmp/toolbox.tar && rm /var/tmp/toolbox.tar")?;
+            fs_err::copy(&image, root.join("var/tmp/image.tar"))?;
+            self.lab.get(node, "ctr -n k8s.io images import /var/tmp/image.tar && rm /var/tmp/image.tar")?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use barque_model::{Digest, SecretBytes};
+use barque_model::{ByteRate, Digest, SecretBytes};
 use barque_plan::Blob;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub struct OfferRequest {
     pub token: SecretBytes,
     /// What may be fetched, as far as it is in the store.
     pub blobs: Vec<Digest>,
+    /// The most that the host sends to all others together; `None` for as much as there is.
+    pub limit: Option<ByteRate>,
 }
 
 /// A host that offers contents.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barque_host::{BlobState, HostContext, blob_state};
-use barque_model::Digest;
+use barque_model::{ByteRate, Digest};
+use leaky_bucket::RateLimiter;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -43,6 +44,8 @@ struct Shelf {
     /// Digest of the token: comparing digests tells nothing of how much of a wrong token is right.
     token: Digest,
     blobs: BTreeSet<Digest>,
+    /// Shares the rate between all that fetch.
+    limiter: Option<RateLimiter>,
 }
 
 impl Offer {
@@ -56,8 +59,12 @@ impl Offer {
             other => other?,
         };
         let (config, pin) = identity::listening()?;
-        let shelf =
-            Shelf { context: context.clone(), token: Digest::of(request.token.expose()), blobs: request.blobs.iter().copied().collect() };
+        let shelf = Shelf {
+            context: context.clone(),
+            token: Digest::of(request.token.expose()),
+            blobs: request.blobs.iter().copied().collect(),
+            limiter: request.limit.map(limiter),
+        };
         let stop = CancellationToken::new();
         let peer = Peer { address: listener.local_addr()?, pin };
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, TlsAcceptor::from(config), Arc::new(shelf), stop.clone())));
@@ -68,6 +75,12 @@ impl Offer {
     pub(crate) const fn peer(&self) -> &Peer {
         &self.peer
     }
+}
+
+/// Bytes of the rate, given out fifty times a second. A block may be more than that, and waits until it has all of its bytes.
+fn limiter(rate: ByteRate) -> RateLimiter {
+    let bytes = usize::try_from(rate.bytes() / 50).unwrap_or(usize::MAX);
+    RateLimiter::builder().interval(Duration::from_millis(20)).refill(bytes).initial(bytes).max(bytes.max(BLOCK)).build()
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shelf: Arc<Shelf>, stop: CancellationToken) {
@@ -109,6 +122,9 @@ async fn give(stream: TcpStream, acceptor: TlsAcceptor, shelf: &Shelf) -> io::Re
     while left > 0 {
         let count = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
         file.read_exact(&mut block[..count]).await?;
+        if let Some(limiter) = &shelf.limiter {
+            limiter.acquire(count).await;
+        }
         timeout(STALL, stream.write_all(&block[..count])).await??;
         left -= count as u64;
     }

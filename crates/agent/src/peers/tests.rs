@@ -36,7 +36,7 @@ async fn put(client: &AgentClient, content: &[u8]) -> Blob {
 }
 
 async fn offer(client: &AgentClient, blobs: Vec<Digest>) -> Peer {
-    client.offer(OfferRequest { address: "127.0.0.1".parse().unwrap(), token: token(1), blobs }).await.unwrap()
+    client.offer(OfferRequest { address: "127.0.0.1".parse().unwrap(), token: token(1), blobs, limit: None }).await.unwrap()
 }
 
 async fn fetch(client: &AgentClient, blob: Blob, peers: &[&Peer]) -> Fetched {
@@ -114,7 +114,7 @@ async fn only_who_belongs_to_the_run_gets_only_what_is_offered() {
         assert!(!fetched.complete && failed(&fetched) == [0], "{case}: {fetched:?}");
         assert_eq!(names(&there), [] as [String; 0], "{case}");
     }
-    let short = OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new([]), blobs: Vec::new() };
+    let short = OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new([]), blobs: Vec::new(), limit: None };
     giver.offer(short).await.unwrap_err();
     assert!(ask(blob, &peer, 1).await.complete, "and what went wrong before changes nothing");
 }
@@ -187,7 +187,7 @@ fn the_port_is_the_one_that_rules_let_through() {
 
 #[test]
 fn the_token_does_not_show() {
-    let request = OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new(*b"hunter2"), blobs: Vec::new() };
+    let request = OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new(*b"hunter2"), blobs: Vec::new(), limit: None };
     assert!(!format!("{request:?}").contains("hunter2") && !format!("{request:?}").contains("104, 117"));
 }
 

@@ -95,6 +95,7 @@ impl AskArguments {
             accept_new_host_keys: self.accept_new_host_keys,
             known_hosts: self.known_hosts.clone(),
             transport: None,
+            limit_rate: None,
             sudo_password_file: self.sudo_password_file.clone(),
             no_progress: true,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use barque_agent::{AgentClient, FetchRequest, Fetched, OfferRequest, Peer};
 use barque_event::Failure;
-use barque_model::{Cluster, Digest, HostName, SecretBytes};
+use barque_model::{ByteRate, Cluster, Digest, HostName, SecretBytes};
 use barque_plan::{Action, Blob, Plan, StepId};
 use tokio::sync::Notify;
 
@@ -28,6 +28,8 @@ pub(crate) struct Spread {
     addresses: BTreeMap<HostName, IpAddr>,
     token: SecretBytes,
     blobs: Vec<Digest>,
+    /// The most that a host sends to all others together.
+    limit: Option<ByteRate>,
 }
 
 /// A transfer's turn, or its place among those that wait. Ends when it is dropped.
@@ -65,7 +67,7 @@ fn shared(plan: &Plan) -> BTreeSet<Digest> {
 
 impl Spread {
     /// How the contents of `plan` go from host to host; `None` when none is needed by enough hosts. `token` is what hosts show each other.
-    pub(crate) fn new(plan: &Plan, cluster: &Cluster, token: SecretBytes) -> Option<Arc<Self>> {
+    pub(crate) fn new(plan: &Plan, cluster: &Cluster, token: SecretBytes, limit: Option<ByteRate>) -> Option<Arc<Self>> {
         let spread = shared(plan);
         if spread.is_empty() {
             return None;
@@ -77,6 +79,7 @@ impl Spread {
             peers: Mutex::default(),
             addresses: cluster.hosts.iter().map(|host| (host.name.clone(), host.address)).collect(),
             token,
+            limit,
         }))
     }
 
@@ -165,7 +168,7 @@ impl Spread {
             return known.is_some();
         }
         let Some(address) = self.addresses.get(host) else { return false };
-        let request = OfferRequest { address: *address, token: self.token.clone(), blobs: self.blobs.clone() };
+        let request = OfferRequest { address: *address, token: self.token.clone(), blobs: self.blobs.clone(), limit: self.limit };
         let peer = match tokio::time::timeout(OFFERING, agent.offer(request)).await {
             Ok(Ok(peer)) => Some(peer),
             Ok(Err(error)) => {
@@ -202,7 +205,7 @@ mod tests {
     }
 
     fn spread(wanted: &[(Blob, usize)]) -> Option<Arc<Spread>> {
-        Spread::new(&plan(wanted), &testing::cluster(), SecretBytes::new([1; 32]))
+        Spread::new(&plan(wanted), &testing::cluster(), SecretBytes::new([1; 32]), None)
     }
 
     #[test]

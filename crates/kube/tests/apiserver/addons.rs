@@ -19,7 +19,7 @@ const SETTINGS: [(&str, &str); 2] = [
 ];
 
 /// Settings with which other objects are made than with those above.
-const OTHERS: [(&str, &str); 3] = [
+const OTHERS: [(&str, &str); 4] = [
     ("ingress", "      settings: {controller: ingress-nginx, defaultCertificate: web, redirectToHttps: true}\n"),
     (
         "logging",
@@ -29,6 +29,7 @@ const OTHERS: [(&str, &str); 3] = [
         "logging",
         "      settings: {collector: fluentd, endpoints: [\"https://192.0.2.9:9200\"], caConfigMap: ca, credentialsSecret: store}\n",
     ),
+    ("opensearch", "      settings: {replicas: 3, storageClass: local-path, nodePort: 30920}\n"),
 ];
 
 /// Three nodes, and every add-on on.

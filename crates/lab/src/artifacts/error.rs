@@ -117,6 +117,9 @@ impl ArtifactError {
             Self::CommandFailed { command, .. } if command.starts_with("go ") => Some(
                 "run `go env GOPROXY`: the module proxy must be in reach; runc also needs `apt-get install gcc libseccomp-dev`".to_owned(),
             ),
+            Self::CommandFailed { command, .. } if command.starts_with("npm ") || command.contains("pnpm.cjs") => {
+                Some("run `npm ping`: the npm registry that `npm config get registry` names must be in reach".to_owned())
+            }
             Self::CommandFailed { command, .. } if command.starts_with("apt-get ") => {
                 Some("run `apt-get update` by hand: this machine's mirror must be in reach and carry Debian 13".to_owned())
             }

@@ -6,7 +6,7 @@ use super::command::run;
 use super::error::io_error;
 use super::recipe::Recipe;
 use super::toolchain::Toolchain;
-use super::{ArtifactError, elf};
+use super::{ArtifactError, elf, pages};
 
 /// Flags of every build: no path and no time of this machine gets into a program.
 pub(super) const FIXED_FLAGS: &[&str] = &["-trimpath", "-mod=readonly", "-buildvcs=false"];
@@ -26,6 +26,9 @@ pub(super) fn build(toolchain: &Toolchain, recipe: &Recipe, program: &str, work:
     };
     let folder = work.join(&recipe.folder);
     recipe.write_to(&folder).map_err(io_error(format!("write recipe `{}`", folder.display())))?;
+    if let Some(pages) = &settings.pages {
+        pages::prepare(toolchain, pages, &folder)?;
+    }
     let output = folder.join("out").join(program);
     let mut command = toolchain.command();
     command.current_dir(&folder).env("CGO_ENABLED", if settings.cgo { "1" } else { "0" });

@@ -61,6 +61,9 @@ struct OfAddon {
     licence: &'static str,
 }
 
+/// The packages that its pages are made of are in it.
+const PROMETHEUS: &str = "Apache-2.0 AND MIT AND BSD-2-Clause AND BSD-3-Clause AND ISC";
+
 const OF_ADDONS: &[OfAddon] = &[
     OfAddon { name: "barque.dev/config-watch", recipe: "config-watch", path: "config-watch", licence: "Apache-2.0" },
     OfAddon { name: "barque.dev/local-path-helper", recipe: "local-path-helper", path: "local-path-helper", licence: "Apache-2.0" },
@@ -80,7 +83,7 @@ const OF_ADDONS: &[OfAddon] = &[
         path: "metrics-server",
         licence: "Apache-2.0",
     },
-    OfAddon { name: "quay.io/prometheus/prometheus", recipe: "prometheus", path: "bin/prometheus", licence: "Apache-2.0" },
+    OfAddon { name: "quay.io/prometheus/prometheus", recipe: "prometheus", path: "bin/prometheus", licence: PROMETHEUS },
     OfAddon { name: "quay.io/prometheus/alertmanager", recipe: "alertmanager", path: "bin/alertmanager", licence: "Apache-2.0" },
     OfAddon { name: "quay.io/prometheus/node-exporter", recipe: "node-exporter", path: "bin/node_exporter", licence: "Apache-2.0" },
     OfAddon {

@@ -4,6 +4,7 @@
 mod apt;
 mod command;
 mod component;
+mod copy;
 mod download;
 mod elf;
 mod ensure;
@@ -13,6 +14,7 @@ mod image;
 mod layout;
 mod licence;
 mod packages;
+mod pages;
 mod progress;
 mod recipe;
 mod source;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ArtifactError;
+use super::pages::Pages;
 
 const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/recipes.tar.gz"));
 
@@ -45,6 +46,8 @@ pub(super) struct Settings {
     pub(super) ldflags: String,
     /// Name in the bundle to Go package.
     pub(super) programs: BTreeMap<String, String>,
+    /// Web pages that programs carry.
+    pub(super) pages: Option<Pages>,
 }
 
 impl Recipe {
@@ -97,7 +100,9 @@ impl Recipe {
     pub(super) fn write_to(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         for (name, content) in &self.files {
-            fs::write(folder.join(name), content)?;
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs::write(path, content)?;
         }
         Ok(())
     }
@@ -129,6 +134,11 @@ mod tests {
             if settings.programs.values().any(|package| package != ".") {
                 assert!(recipe.file("go.mod").contains(&format!(" v{version}\n")), "{}", recipe.folder);
                 assert!(recipe.file("go.sum").contains(&format!(" v{version} h1:")), "{}", recipe.folder);
+            }
+            if let Some(pages) = settings.pages {
+                assert!(recipe.file("go.mod").contains(&format!("\t{} v{version}\n", pages.module)), "{}", recipe.folder);
+                let lock = recipe.file("pages/package-lock.json");
+                assert!(lock.contains("\"integrity\": \"sha512-") && !lock.contains("\"resolved\""), "{}: no host is named", recipe.folder);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Finds a Go that is new enough, or gets one as a module.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +9,7 @@ use serde::Deserialize;
 
 use super::ArtifactError;
 use super::command::run;
+use super::copy::copy_folder;
 use super::error::io_error;
 
 /// The Go that is fetched where this machine's is missing or too old. Every recipe was built with it.
@@ -72,6 +72,14 @@ impl Toolchain {
         command
     }
 
+    /// Fetches a module by name and version, or one that `go.mod` of the folder `of` requires by its name alone, and answers where it lies in Go's cache, read-only.
+    pub(super) fn module(&self, of: &Path, module: &str) -> Result<PathBuf, ArtifactError> {
+        let output = run(self.command().current_dir(of).args(["mod", "download", "-json", module]))?;
+        let Downloaded { dir } =
+            serde_json::from_slice(&output.stdout).map_err(io::Error::from).map_err(io_error("read the answer of `go mod download`"))?;
+        Ok(dir)
+    }
+
     fn is_at_least(&self, wanted: &str) -> bool {
         numbers(self.version.trim_start_matches("go")) >= numbers(wanted)
     }
@@ -90,12 +98,9 @@ impl Toolchain {
             None => debian(work.path())?,
         };
         let module = format!("golang.org/toolchain@v0.0.1-{PINNED}.linux-{}", go_architecture());
-        // Its module folder in Go's cache is read-only, and modules carry no execute bits.
-        let output = run(seed.command().current_dir(work.path()).args(["mod", "download", "-json", &module]))?;
-        let reading = || io_error("read the answer of `go mod download`");
-        let Downloaded { dir } = serde_json::from_slice(&output.stdout).map_err(io::Error::from).map_err(reading())?;
+        let dir = seed.module(work.path(), &module)?;
         let copy = work.path().join("toolchain");
-        copy_toolchain(&dir, &copy).map_err(io_error("copy the Go toolchain"))?;
+        copy_folder(&dir, &copy, mode).map_err(io_error("copy the Go toolchain"))?;
         fs::rename(&copy, &root).map_err(io_error("put the Go toolchain in place"))?;
         Ok(pinned)
     }
@@ -126,22 +131,12 @@ fn debian(work: &Path) -> Result<Toolchain, ArtifactError> {
     Ok(Toolchain { program: root.join("bin/go"), root: Some(root), version: compiler })
 }
 
-fn copy_toolchain(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_toolchain(&entry.path(), &target)?;
-            continue;
-        }
-        fs::copy(entry.path(), &target)?;
-        let folders: Vec<_> = from.components().rev().take(3).map(|part| part.as_os_str().to_owned()).collect();
-        let is_tool = folders.get(1).is_some_and(|name| name == "tool");
-        let is_program = folders.first().is_some_and(|name| name == "bin") || is_tool;
-        fs::set_permissions(&target, std::fs::Permissions::from_mode(if is_program { 0o755 } else { 0o644 }))?;
-    }
-    Ok(())
+/// Programs can be run, other files not.
+fn mode(path: &Path) -> u32 {
+    let mut folders = path.iter().rev().skip(1);
+    let is_program = folders.next().is_some_and(|name| name == "bin");
+    let is_tool = folders.next().is_some_and(|name| name == "tool");
+    if is_program || is_tool { 0o755 } else { 0o644 }
 }
 
 fn numbers(version: &str) -> Vec<u32> {

@@ -15,7 +15,7 @@ use super::progress::{Notice, Progress};
 use super::tool::{self, ToolError};
 
 /// Raise it when what this module does to the tree changes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const SUITE: &str = "trixie";
 /// What a plain host needs to boot and to be reached: no Python, no curl, no firewall tools, no sudo.
 const PACKAGES: [&str; 5] = ["dbus", "iproute2", "openssh-server", "systemd", "systemd-sysv"];
@@ -172,6 +172,8 @@ fn bootstrap(folder: &Path, target: &Path, spec: &RootfsSpec, progress: Progress
         .arg(format!("--aptopt={}", configuration.display()))
         .args(["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"])
         .args(["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright"])
+        // Packages with a choice of programs, such as Java's, fail where the folder of their pages is not there.
+        .arg("--essential-hook=mkdir -p \"$1/usr/share/man/man1\"")
         .arg(format!("--include={}", spec.packages().join(",")))
         .arg(SUITE)
         .arg(target)

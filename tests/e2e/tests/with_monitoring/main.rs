@@ -32,6 +32,7 @@ fn targets_alerts_and_a_life() -> Result<()> {
     let before = objects(&kubectl, "")?;
 
     turned_on(&scenario, &kubectl)?;
+    has_pages(&kubectl)?;
     rules_are_sound(&kubectl)?;
     every_panel_has_data(&scenario, &kubectl)?;
     a_fault_is_an_alert(&scenario, &kubectl)?;
@@ -56,6 +57,17 @@ fn targets(kubectl: &Kubectl) -> Result<Vec<(String, String, String)>> {
         (text(target, "/labels/job"), text(target, "/scrapeUrl"), format!("{} {}", text(target, "/health"), text(target, "/lastError")))
     };
     Ok(list.iter().map(one).collect())
+}
+
+/// The page that shows them comes with the program that it is made of.
+fn has_pages(kubectl: &Kubectl) -> Result<()> {
+    let root = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy";
+    let page = kubectl.get(&["get", "--raw", &format!("{root}/targets")])?;
+    let (_, script) = page.split_once("src=\"./").with_context(|| format!("the page loads a program: {page}"))?;
+    let script = script.split('"').next().unwrap_or_default();
+    let program = kubectl.get(&["get", "--raw", &format!("{root}/{script}")])?;
+    ensure!(program.contains("scrapePool"), "{script} has {} bytes and does not show targets", program.len());
+    Ok(())
 }
 
 fn all_up(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
