@@ -177,7 +177,8 @@ async fn run_connected(
     }
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
     events.send(EventKind::Planned { changes, steps, stages: plan.stages(), hosts: plan.hosts() });
-    let spread = if wishes.send_all { None } else { Spread::new(plan, &context.cluster, barque_pki::ephemeral_token()?, context.options.limit) };
+    let spread =
+        if wishes.send_all { None } else { Spread::new(plan, &context.cluster, barque_pki::ephemeral_token()?, context.options.limit) };
     let runner = Runner::new(
         frame.run.clone(),
         sessions.links().clone(),

@@ -71,8 +71,7 @@ impl<Stream: AsyncWrite + Unpin> AsyncWrite for Limited<Stream> {
         if this.granted == 0 {
             let wanted = bytes.len().min(PIECE);
             let limiter = &this.limiter;
-            let (turn, count) =
-                this.turn.get_or_insert_with(|| (Box::pin(Arc::clone(limiter).acquire_owned(wanted)), wanted));
+            let (turn, count) = this.turn.get_or_insert_with(|| (Box::pin(Arc::clone(limiter).acquire_owned(wanted)), wanted));
             ready!(turn.as_mut().poll(context));
             this.granted = *count;
             this.turn = None;
@@ -134,7 +133,9 @@ mod tests {
         assert!((1.9..2.2).contains(&took.as_secs_f64()), "{took:?}");
         received.sort();
         for (number, all) in received.iter().enumerate() {
-            assert!(all.len() == 500_000 && all.iter().take(1000).enumerate().all(|(place, byte)| usize::from(*byte) == (place + number) % 251));
+            assert!(
+                all.len() == 500_000 && all.iter().take(1000).enumerate().all(|(place, byte)| usize::from(*byte) == (place + number) % 251)
+            );
         }
     }
 

@@ -47,7 +47,7 @@ fn hosts_fetch_from_each_other() -> Result<()> {
         scenario.lab.load_packet_filter(name, COUNTERS, scenario.folder.path())?;
     }
     scenario.step("eight new hosts");
-    let report = Report::of(&scenario.up(&["--output", "json"])?.ok()?)?;
+    let report = Report::of(&scenario.up(&["--output", "json", "--limit-rate", "60"])?.ok()?)?;
     report.each_is_sent_to_few()?;
     counted(&scenario, &report)?;
     nobody_listens(&scenario)?;

@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -60,8 +61,9 @@ impl Case {
              cpuRequest: 50m\n      nodePort: {PORT}\n      options: {{cluster.routing.allocation.disk.threshold_enabled: \"false\"}}\n"
         );
         if logging {
-            addons += &format!(
-                "  - name: logging\n    settings: {{endpoints: [\"https://{NAME}:9200\"], caConfigMap: store, credentialsSecret: store}}\n"
+            let _ = writeln!(
+                addons,
+                "  - name: logging\n    settings: {{endpoints: [\"https://{NAME}:9200\"], caConfigMap: store, credentialsSecret: store}}"
             );
         }
         self.scenario.write(&ClusterFile::new(&self.scenario.lab, &LAYOUT)?.spec(addons.trim_end()))

@@ -102,7 +102,12 @@ fn messages_survive_postcard() {
     let token = SecretBytes::new([7; 32]);
     let peers = vec![Peer { address: "[2001:db8::1]:9347".parse().unwrap(), pin: Digest::of(b"c") }];
     round_trip(&Request::Fetch(FetchRequest { blob: blob(), peers, token: token.clone() }));
-    round_trip(&Request::Offer(OfferRequest { address: "10.0.0.1".parse().unwrap(), token, blobs: vec![blob().digest], limit: Some("3".parse().unwrap()) }));
+    round_trip(&Request::Offer(OfferRequest {
+        address: "10.0.0.1".parse().unwrap(),
+        token,
+        blobs: vec![blob().digest],
+        limit: Some("3".parse().unwrap()),
+    }));
     round_trip(&Request::Sweep { run: run.clone(), sweep: Sweep::Paths { paths: vec!["/x".into()] } });
     for prior in every_prior() {
         let resource = every_resource().remove(1);

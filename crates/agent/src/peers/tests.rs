@@ -187,7 +187,8 @@ fn the_port_is_the_one_that_rules_let_through() {
 
 #[test]
 fn the_token_does_not_show() {
-    let request = OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new(*b"hunter2"), blobs: Vec::new(), limit: None };
+    let request =
+        OfferRequest { address: "127.0.0.1".parse().unwrap(), token: SecretBytes::new(*b"hunter2"), blobs: Vec::new(), limit: None };
     assert!(!format!("{request:?}").contains("hunter2") && !format!("{request:?}").contains("104, 117"));
 }
 

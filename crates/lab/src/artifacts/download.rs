@@ -181,6 +181,11 @@ fn locate(wanted: Wanted<'_>) -> Option<Location> {
             let file = format!("coredns_{version}_linux_{architecture}.tgz");
             release("coredns/coredns", file, ".sha256", Some("coredns".to_owned()))
         }
+        "prometheus" | "alertmanager" | "node-exporter" => {
+            let project = component.replace('-', "_");
+            let stem = format!("{project}-{version}.linux-{architecture}");
+            release(&format!("prometheus/{project}"), format!("{stem}.tar.gz"), "sha256sums.txt", Some(format!("{stem}/{program}")))
+        }
         _ => None,
     }
 }

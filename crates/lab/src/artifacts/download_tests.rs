@@ -155,6 +155,10 @@ fn knows_every_location_that_has_checksums() {
         locate(wanted("runc", "1.5.2", "runc", Architecture::Amd64)).unwrap().checksum,
         "opencontainers/runc/releases/download/v1.5.2/runc.sha256sum"
     );
+    let location = locate(wanted("node-exporter", "1.12.1", "node_exporter", Architecture::Arm64)).unwrap();
+    assert_eq!(location.path, "prometheus/node_exporter/releases/download/v1.12.1/node_exporter-1.12.1.linux-arm64.tar.gz");
+    assert_eq!(location.checksum, "prometheus/node_exporter/releases/download/v1.12.1/sha256sums.txt");
+    assert_eq!(location.member.as_deref(), Some("node_exporter-1.12.1.linux-arm64/node_exporter"));
     for component in ["flannel", "flannel-cni", "toolbox"] {
         assert_eq!(locate(wanted(component, "1.0.0", "any", Architecture::Amd64)), None);
     }
