@@ -2,6 +2,7 @@
 # What the entry point of the makers' image comes to when its pod brings certificates and users.
 home=/usr/share/opensearch
 cd "$home" || exit 1
+# shellcheck disable=SC3045 # the image's sh is dash, which knows -H
 if [ "$(ulimit -H -n)" -lt 65535 ]; then
     export LD_PRELOAD="$home/limit.so"
 fi
