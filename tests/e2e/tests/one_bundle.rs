@@ -56,7 +56,7 @@ fn text(path: &Path) -> String {
 }
 
 /// Their images come with no bundle: they cannot be built.
-const PULLED: [&str; 2] = ["dashboard", "grafana"];
+const PULLED: [&str; 3] = ["dashboard", "grafana", "opensearch"];
 
 /// Every add-on of barque's whose images all come with a bundle, and which needs nothing of its user.
 fn barque_addons(scenario: &Scenario) -> Result<Vec<String>> {
