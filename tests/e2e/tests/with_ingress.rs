@@ -186,9 +186,14 @@ impl<'scenario> Web<'scenario> {
         let own = run("ip", ["-4", "-brief", "address"])?.ok()?.stdout;
         for (address, https, http) in &places {
             for (scheme, port) in [("https", https), ("http", http)] {
-                let (status, body) = self.ask(&format!("{scheme}://{NAME}/forwarded"), address, *port)?;
+                // Each Traefik learns of the shop by itself, and requests go to one after the other.
+                let body = eventually("every Traefik knows the shop", SOON, || {
+                    let (status, body) = self.ask(&format!("{scheme}://{NAME}/forwarded"), address, *port)?;
+                    ensure!(status == 200, "{address} {scheme}: status {status}: {body}");
+                    Ok(body)
+                })?;
                 let (client, protocol) = body.trim().split_once(' ').with_context(|| format!("{address}: {body}"))?;
-                ensure!(status == 200 && protocol == scheme, "{address} {scheme}: status {status}: {body}");
+                ensure!(protocol == scheme, "{address} {scheme}: {body}");
                 ensure!(
                     own.contains(&format!(" {client}/")),
                     "{address}: the shop's client is {client}, no address of this machine:\n{own}"
