@@ -47,6 +47,14 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     image(&system, &work, &work.join("image.tar"))?;
     fs::rename(work.join("image.tar"), &target)?;
     fs::remove_dir_all(&work)?;
+    // Former ones are large.
+    for entry in fs::read_dir(cache.join("tests"))? {
+        let path = entry?.path();
+        let is_ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("opensearch-"));
+        if is_ours && path != target && path.is_file() {
+            fs::remove_file(path)?;
+        }
+    }
     Ok(target)
 }
 
