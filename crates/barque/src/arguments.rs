@@ -11,7 +11,6 @@ mod network;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use barque_model::ByteRate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use addons::{AddonsCommand, AddonsShowArguments};
@@ -160,7 +159,7 @@ pub(crate) struct RemoteArguments<C: Args = ClusterArguments> {
     pub(crate) transport: Option<Transport>,
     /// Send at most so many megabytes a second to all hosts together, and let no host send more to others
     #[arg(long, value_name = "MB")]
-    pub(crate) limit_rate: Option<ByteRate>,
+    pub(crate) limit_rate: Option<barque_model::ByteRate>,
     /// Read the sudo password from this file instead of asking
     #[arg(long, env = "BARQUE_SUDO_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) sudo_password_file: Option<PathBuf>,

@@ -121,7 +121,8 @@ impl Tools {
         path.push(self.modules.join(".bin"));
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        command.arg(self.modules.join("pnpm/bin/pnpm.cjs")).current_dir(workspace);
+        // Its errors go to standard output otherwise, where nobody would see them.
+        command.arg(self.modules.join("pnpm/bin/pnpm.cjs")).arg("--use-stderr").current_dir(workspace);
         command.env("PATH", path).env("CI", "true").env_remove("NODE_OPTIONS");
         command
     }
