@@ -33,6 +33,14 @@ pub enum AddonError {
     /// A kustomization, and nothing here that builds it.
     #[error("it is a kustomization, and neither `kubectl` nor `kustomize` is installed here to build it")]
     Kustomization,
+    /// A Secret asks for a certificate that it does not get.
+    #[error("`{object}`: {message}")]
+    Certificate {
+        /// The Secret.
+        object: String,
+        /// Why not.
+        message: String,
+    },
     /// Two objects are the same.
     #[error("`{0}` is in it twice")]
     Twice(String),
@@ -47,6 +55,7 @@ impl AddonError {
             Self::OtherName { found, .. } => format!("write `name: {found}`, or change `name` in `addon.toml`"),
             Self::Objects { file, .. } => format!("correct `{file}`; a template is filled in with `settings`, `cluster`, `images` and `addon`"),
             Self::Kustomization => "install one of them, or build it elsewhere (`kubectl kustomize FOLDER > FILE.yaml`) and name that file".to_owned(),
+            Self::Certificate { .. } => format!("correct its annotation `{}`; see \"Certificates\" in docs/addons.md", barque_model::CERTIFICATE_ANNOTATION),
             Self::Twice(_) => "remove one of the two".to_owned(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod addon;
 mod awaited;
+mod certificate;
 mod description;
 mod error;
 mod images;
@@ -22,6 +23,7 @@ mod yaml;
 mod tests;
 
 pub use addon::{Addon, Files};
+pub use certificate::certificates;
 pub use description::{AddonImage, Check, Words};
 pub use error::{AddonError, OrderFault};
 pub use images::ImageUse;

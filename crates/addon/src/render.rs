@@ -2,21 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use barque_model::{Cluster, Digest, Host, Role, tolerates};
+use barque_model::{Cluster, Digest, Host, Role, ServiceCertificate, tolerates};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::addon::Objects;
-use crate::{Addon, AddonError, AddonImage, ImageUse, awaited, images, object, yaml};
+use crate::{Addon, AddonError, AddonImage, ImageUse, awaited, certificates, images, object, yaml};
 
 /// What an add-on comes to in a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     /// The objects in the order in which they are applied; their keys are sorted.
     pub objects: Vec<Value>,
+    /// Certificates that Secrets among them ask for.
+    pub certificates: Vec<ServiceCertificate>,
 }
 
 impl Rendered {
+    fn of(objects: Vec<Value>, cluster: &Cluster) -> Result<Self, AddonError> {
+        let certificates = certificates(&objects, &cluster.network.dns_domain)?;
+        Ok(Self { objects, certificates })
+    }
+
     /// Where its objects need each of `images`, by reference.
     pub fn uses(&self, images: &[AddonImage]) -> BTreeMap<String, ImageUse> {
         images::uses(&self.objects, images.iter().map(|image| image.reference.clone()))
@@ -32,8 +39,8 @@ impl Addon {
     /// Renders its objects for `cluster`. `settings` must be whole: what [`crate::SettingsSchema::resolve`] answers.
     pub fn render(&self, cluster: &Cluster, settings: &Value) -> Result<Rendered, AddonError> {
         let templates = match &self.objects {
-            Objects::BuiltIn => return Ok(Rendered { objects: Vec::new() }),
-            Objects::Plain(objects) => return Ok(Rendered { objects: objects.clone() }),
+            Objects::BuiltIn => return Rendered::of(Vec::new(), cluster),
+            Objects::Plain(objects) => return Rendered::of(objects.clone(), cluster),
             Objects::Templates(templates) => templates,
         };
         let mut environment = Environment::new();
@@ -63,7 +70,7 @@ impl Addon {
         if objects.is_empty() {
             return Err(AddonError::Nothing);
         }
-        Ok(Rendered { objects: object::finish(&self.name, objects)? })
+        Rendered::of(object::finish(&self.name, objects)?, cluster)
     }
 
     /// What templates know.

@@ -52,7 +52,7 @@ fn every_add_on_of_barques_can_be_read() {
 fn plain_objects_are_taken_as_they_are() {
     let chart = "# Source: chart/deployment.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: site}\nspec:\n  template:\n    spec:\n      containers: [{name: c, image: \"example.test/web:1\"}]\n---\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: test\n  annotations: {helm.sh/hook: test}\n";
     let addon = read(&[("chart.yaml", chart), ("map.yml", MAP), ("README.md", "no objects: [")]).unwrap();
-    let Rendered { objects } = addon.render_plain();
+    let Rendered { objects, .. } = addon.render_plain();
     let names: Vec<String> = objects.iter().map(name_of).collect();
     assert_eq!(names, ["ConfigMap b/a", "Deployment site/web"]);
     assert!(objects.iter().all(|object| owner_of(object) == Some("mine")));
@@ -63,7 +63,7 @@ fn plain_objects_are_taken_as_they_are() {
 impl Addon {
     fn render_plain(&self) -> Rendered {
         match &self.objects {
-            addon::Objects::Plain(objects) => Rendered { objects: objects.clone() },
+            addon::Objects::Plain(objects) => Rendered { objects: objects.clone(), certificates: Vec::new() },
             _ => panic!("not plain"),
         }
     }

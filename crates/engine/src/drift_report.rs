@@ -10,6 +10,7 @@ use barque_store::StateDirectory;
 use futures::future::join_all;
 
 use crate::applied::{self, Applied};
+use crate::certificates::Certificates;
 use crate::diff::object_edit;
 use crate::drift::{DriftReport, HostDrift, ObjectDrift, edited_files, host_drift, node_drift};
 use crate::prepare::{cluster_facts, masters, named};
@@ -118,12 +119,15 @@ async fn compare_cluster(
         Applied { cluster: context.cluster.clone(), release: context.release.clone() }
     });
     let objects = barque_render::objects(&applied.cluster, &applied.release);
-    let (bootstrap, dns) = (named(&objects.bootstrap), named(&objects.dns));
+    let certificates = Certificates::of(vault);
+    let (bootstrap, dns) = (named(&objects.bootstrap, &certificates), named(&objects.dns, &certificates));
     let masters = masters(&context.cluster, vault)?;
     // What add-ons came to is asked of the masters: a folder of the user's own may have changed since.
-    let of_addons: Vec<ClusterObject> = crate::addons::ledger(context, sessions).await?.objects().cloned().collect();
+    let is_of_dns = |object: &&ClusterObject| dns.iter().any(|known| known.name == object.name);
+    let of_addons: Vec<ClusterObject> =
+        crate::addons::ledger(context, sessions).await?.objects().filter(|object| !is_of_dns(object)).cloned().collect();
     let all: Vec<&ClusterObject> = bootstrap.iter().chain(&dns).chain(&of_addons).collect();
-    let facts = cluster_facts(sessions, &masters, &all).await;
+    let facts = cluster_facts(sessions, &masters, &all, &certificates).await;
     if facts.nodes.is_empty() && facts.objects.is_empty() {
         report.notes.push("cluster objects and nodes were not compared: no API server answers (`barque status` says more)".to_owned());
         return Ok(());

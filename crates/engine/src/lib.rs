@@ -6,6 +6,7 @@ mod artifacts;
 mod balance;
 mod bundle_check;
 mod bundle_contents;
+mod certificates;
 mod check;
 mod context;
 mod dead_man;

@@ -10,13 +10,22 @@ pub(crate) fn open(context: &Context, state: &StateDirectory) -> Result<Option<V
     Ok(state.load_vault(&sealing_key(context)?)?)
 }
 
-/// Opens the vault, issues what is missing or about to expire, and seals it again when something was issued.
+/// Opens the vault, makes it right for the cluster ([`issue`]), and seals it again when something was issued.
 pub(crate) fn ensure(context: &Context, state: &StateDirectory, now: jiff::Timestamp) -> Result<(Vault, Vec<Issued>), EngineError> {
     let key = sealing_key(context)?;
-    let (vault, issued) = barque_pki::issue(&context.cluster, state.load_vault(&key)?, now)?;
+    let (vault, issued) = issue(context, state.load_vault(&key)?, now)?;
     if !issued.is_empty() {
         state.save_vault(&vault, &key)?;
     }
+    Ok((vault, issued))
+}
+
+/// Issues what hosts and Services lack or what is about to expire.
+pub(crate) fn issue(context: &Context, vault: Option<Vault>, now: jiff::Timestamp) -> Result<(Vault, Vec<Issued>), EngineError> {
+    let services = crate::certificates::wanted(context)?;
+    let (vault, mut issued) = barque_pki::issue(&context.cluster, vault, now)?;
+    let (vault, of_services) = barque_pki::issue_services(vault, &services, now)?;
+    issued.extend(of_services);
     Ok((vault, issued))
 }
 

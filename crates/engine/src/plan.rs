@@ -10,6 +10,7 @@ use barque_plan::{Action, Plan, Resource, Step};
 use barque_store::{LockOwner, OnStaleLock, StateDirectory};
 
 use crate::bundle_check;
+use crate::certificates::Certificates;
 use crate::diff::object_edit;
 use crate::order::{restarts, turns};
 use crate::prepare::{Prepared, Wishes, named, prepare};
@@ -35,7 +36,7 @@ pub async fn plan(context: &Context, owner: &LockOwner, wishes: &Wishes, events:
 /// The vault as `up` would have it.
 fn vault(context: &Context, state: &StateDirectory, owner: &LockOwner, events: &Events) -> Result<Vault, EngineError> {
     if let Some(vault) = material::open(context, state)? {
-        let (vault, issued) = barque_pki::issue(&context.cluster, Some(vault), jiff::Timestamp::now())?;
+        let (vault, issued) = material::issue(context, Some(vault), jiff::Timestamp::now())?;
         if issued.is_empty() {
             return Ok(vault);
         }
@@ -62,7 +63,7 @@ async fn preview(context: &Context, sessions: &Sessions, vault: &Vault, bundle: 
         to_send: &prepared.to_send,
         nodes: &prepared.cluster_facts.nodes,
     };
-    let held_texts = held_object_texts(context, &prepared);
+    let held_texts = held_object_texts(context, &Certificates::of(vault), &prepared);
     let objects: Vec<String> = material.object_texts().into_iter().chain(held_texts.values().cloned()).collect();
     let texts_wanted = material.texts_wanted();
     let (texts, live) = tokio::join!(read_texts(sessions, &texts_wanted), live_objects(sessions, &prepared.masters, &objects));
@@ -111,10 +112,10 @@ fn wanted(prepared: &Prepared) -> BTreeMap<HostName, Vec<Resource>> {
 }
 
 /// The JSON of the held objects, by name.
-fn held_object_texts(context: &Context, prepared: &Prepared) -> BTreeMap<String, String> {
+fn held_object_texts(context: &Context, certificates: &Certificates, prepared: &Prepared) -> BTreeMap<String, String> {
     let objects = barque_render::objects(&context.cluster, &context.release);
-    let of_addons = crate::addons::wanted(context).unwrap_or_default().into_iter().flat_map(|addon| addon.objects);
-    let all = named(&objects.bootstrap).into_iter().chain(named(&objects.dns)).chain(of_addons);
+    let of_addons = crate::addons::wanted(context, certificates).unwrap_or_default().into_iter().flat_map(|addon| addon.objects);
+    let all = named(&objects.bootstrap, certificates).into_iter().chain(named(&objects.dns, certificates)).chain(of_addons);
     let held = all.filter(|object| prepared.held_objects.contains(&object.name));
     held.map(|object| (object.name, object.json)).collect()
 }

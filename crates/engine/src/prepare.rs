@@ -14,6 +14,7 @@ use barque_plan::{
 use futures::future::join_all;
 
 use crate::addons::{AwaitedObject, KeptDefinition};
+use crate::certificates::Certificates;
 use crate::observe::observe_host;
 use crate::segment::Segment;
 use crate::{Context, EngineError, SegmentFinding, Sessions, artifacts, material};
@@ -103,7 +104,8 @@ pub(crate) async fn prepare(
     let (inspections, segment) = (inspections?, segment?);
     cluster.load_balancer.clone_from(&segment.cluster().load_balancer);
     let facts = inspections.iter().map(|(host, inspection)| (host.clone(), inspection.facts.clone())).collect();
-    let addons = crate::addons::wanted(context)?;
+    let certificates = Certificates::of(vault);
+    let addons = crate::addons::wanted(context, &certificates)?;
     let desired = desired_state(context, segment.cluster(), &facts, vault, bundle)?;
     let observing = cluster.hosts.iter().filter_map(|host| {
         let agent = sessions.agent(&host.name)?;
@@ -120,11 +122,11 @@ pub(crate) async fn prepare(
     let to_receive = uncompressed_bytes(&desired, &observed);
     refuse_faults(&cluster, &inspections, &to_receive)?;
     let objects = barque_render::objects(&context.cluster, &context.release);
-    let bootstrap = named(&objects.bootstrap);
-    let dns = named(&objects.dns);
+    let bootstrap = named(&objects.bootstrap, &certificates);
+    let dns = named(&objects.dns, &certificates);
     let masters = masters(&cluster, vault)?;
     let all: Vec<&ClusterObject> = bootstrap.iter().chain(&dns).chain(addons.iter().flat_map(|addon| &addon.objects)).collect();
-    let cluster_facts = cluster_facts(sessions, &masters, &all).await;
+    let cluster_facts = cluster_facts(sessions, &masters, &all, &certificates).await;
     refuse_foreign(&addons, &cluster_facts, wishes.overwrite_drift)?;
     let awaited = crate::addons::awaited(context, sessions, &masters, &all).await?;
     let names = all.iter().map(|object| object.name.as_str()).collect();
@@ -294,8 +296,8 @@ pub(crate) fn masters(cluster: &Cluster, vault: &Vault) -> Result<Vec<(HostName,
     masters.collect()
 }
 
-/// Objects with their names, and the annotation that tells an edit from a new version.
-pub(crate) fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
+/// Objects with their names, and the annotations that tell an edit from a new version and from a renewed certificate.
+pub(crate) fn named(objects: &[serde_json::Value], certificates: &Certificates) -> Vec<ClusterObject> {
     let named = objects.iter().map(|object| {
         let kind = object["kind"].as_str().unwrap_or("?");
         let name = object["metadata"]["name"].as_str().unwrap_or("?");
@@ -304,7 +306,8 @@ pub(crate) fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
             None => format!("{kind} {name}"),
         };
         let mut marked = object.clone();
-        let digest = Digest::of(object.to_string().as_bytes()).to_string();
+        certificates.mark(&mut marked);
+        let digest = Digest::of(marked.to_string().as_bytes()).to_string();
         marked["metadata"]["annotations"][APPLIED_ANNOTATION] = digest.into();
         ClusterObject { name, json: marked.to_string() }
     });
@@ -312,13 +315,18 @@ pub(crate) fn named(objects: &[serde_json::Value]) -> Vec<ClusterObject> {
 }
 
 /// What the API says; nothing when no API server answers, as before the first deployment.
-pub(crate) async fn cluster_facts(sessions: &Sessions, masters: &[(HostName, KubeAccess)], objects: &[&ClusterObject]) -> ClusterFacts {
+pub(crate) async fn cluster_facts(
+    sessions: &Sessions,
+    masters: &[(HostName, KubeAccess)],
+    objects: &[&ClusterObject],
+    certificates: &Certificates,
+) -> ClusterFacts {
     for (host, access) in masters {
         let Some(agent) = sessions.agent(host) else { continue };
         if agent.kube(access.clone(), KubeCall::Ready).await.is_err() {
             continue;
         }
-        let texts = objects.iter().map(|object| object.json.clone()).collect();
+        let texts = objects.iter().map(|object| certificates.fill(&object.json).into_owned()).collect();
         let (nodes, states) =
             tokio::join!(agent.kube(access.clone(), KubeCall::Nodes), agent.kube(access.clone(), KubeCall::Objects(texts)));
         let mut facts = ClusterFacts::default();

@@ -12,6 +12,7 @@ use barque_model::{HostName, KubeAccess, RunId, SecretBytes};
 use barque_plan::{Action, Difference, Resource, ResourceId, Step, interrupts_etcd};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::certificates::Certificates;
 use crate::dead_man::DeadMan;
 use crate::links::Links;
 use crate::spread::{Spread, Turn};
@@ -45,6 +46,7 @@ pub(crate) struct Runner {
     pub(crate) spread: Option<Arc<Spread>>,
     places: BTreeMap<HostName, Places>,
     etcd: Vec<(HostName, String)>,
+    certificates: Certificates,
     teardown: bool,
     switch: Option<DeadMan>,
 }
@@ -86,12 +88,31 @@ impl Runner {
                 (host, places)
             })
             .collect();
-        Self { run, links, contents, bundle, masters, events, spread: None, places, etcd: Vec::new(), teardown: false, switch: None }
+        let certificates = Certificates::default();
+        Self {
+            run,
+            links,
+            contents,
+            bundle,
+            masters,
+            events,
+            spread: None,
+            places,
+            etcd: Vec::new(),
+            certificates,
+            teardown: false,
+            switch: None,
+        }
     }
 
     /// Names the etcd members and their client URLs, so that a restart of one waits for the others.
     pub(crate) fn with_etcd(self, etcd: Vec<(HostName, String)>) -> Self {
         Self { etcd, ..self }
+    }
+
+    /// Certificates that go into Secrets.
+    pub(crate) fn with_certificates(self, certificates: Certificates) -> Self {
+        Self { certificates, ..self }
     }
 
     /// For a rollback that ends the cluster: etcd's members need not carry each other.
@@ -215,7 +236,10 @@ impl Runner {
                 Ok(StepOutcome::Holds)
             }
             Action::AddressGate { address, hosts, timeout_seconds } => balance::one_holder(self, address, hosts, *timeout_seconds).await,
-            Action::Objects { objects, .. } => self.kube_change(step, KubeChange::Apply(objects.clone())).await,
+            Action::Objects { objects, .. } => {
+                let objects = objects.iter().map(|object| self.certificates.fill(object).into_owned()).collect();
+                self.kube_change(step, KubeChange::Apply(objects)).await
+            }
             Action::RemoveObjects { objects, .. } => self.kube_change(step, KubeChange::Remove(objects.clone())).await,
             Action::UndoObjects { changes, before } => {
                 self.kube_change(step, KubeChange::Undo { changes: changes.clone(), before: before.clone() }).await

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::bundle_check;
+use crate::certificates::Certificates;
 use crate::execute::execute;
 use crate::frame::{Ended, Frame};
 use crate::prepare::{Wishes, prepare};
@@ -189,6 +190,7 @@ async fn run_connected(
         &prepared.to_send,
     )
     .with_etcd(etcd_endpoints(&context.cluster))
+    .with_certificates(Certificates::of(vault))
     .with_spread(spread);
     let runner = Arc::new(runner);
     let executed = execute(plan, Arc::clone(&runner), events, interrupt).await;

@@ -22,6 +22,7 @@ mod rate;
 mod registry;
 mod release;
 mod secret;
+mod service_certificate;
 mod taint;
 mod version;
 
@@ -48,5 +49,6 @@ pub use registry::{
 };
 pub use release::Release;
 pub use secret::SecretBytes;
+pub use service_certificate::{CERTIFICATE_ANNOTATION, CERTIFICATE_DIGEST_ANNOTATION, CERTIFICATE_USES_ANNOTATION, ServiceCertificate};
 pub use taint::{Taint, TaintEffect, Toleration, TolerationOperator, tolerates};
 pub use version::{InvalidVersion, Version};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use barque_model::{Cluster, ClusterName, SubjectName};
+use barque_model::{Cluster, ClusterName, ServiceCertificate, SubjectName};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ const RENEW_AUTHORITY_DAYS: i64 = 365 + RENEW_LEAF_DAYS;
 /// Something that [`issue`] made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// Its name, such as `ca`, `sa` or `m1/apiserver`.
+    /// Its name, such as `ca`, `sa`, `m1/apiserver` or `Secret monitoring/prometheus-tls`.
     pub name: String,
     /// Why.
     pub reason: Reason,
@@ -133,7 +133,8 @@ pub fn issue(cluster: &Cluster, vault: Option<Vault>, now: Timestamp) -> Result<
         renew_authority(&mut vault, authority, now, &mut issued)?;
     }
     let wanted = wanted(cluster);
-    vault.certificates.retain(|name, _| wanted.contains_key(name));
+    // Those of Services follow from add-ons: `issue_services` keeps them in order.
+    vault.certificates.retain(|name, _| wanted.contains_key(name) || ServiceCertificate::is_name_of_one(name));
     for authority in Authority::ALL {
         issue_leaves(&mut vault, authority, &wanted, now, &mut issued)?;
     }
@@ -198,7 +199,7 @@ fn renew_authority(vault: &mut Vault, authority: Authority, now: Timestamp, issu
     Ok(())
 }
 
-fn issue_leaves(
+pub(crate) fn issue_leaves(
     vault: &mut Vault,
     authority: Authority,
     wanted: &BTreeMap<String, Wanted>,

@@ -14,6 +14,7 @@ mod issue;
 mod kubeconfig;
 mod secret;
 mod server;
+mod service;
 mod sign;
 mod vault;
 
@@ -27,4 +28,5 @@ pub use issue::{IssueError, Issued, Reason, issue};
 pub use kubeconfig::{API_SERVER_PORT, KubeconfigUser, access, kubeconfig, own_api_url};
 pub use secret::SecretText;
 pub use server::{NotMade, OwnServer, own_server};
+pub use service::issue_services;
 pub use vault::{EncryptionKey, KeyedCertificate, NotInVault, ServiceAccountKeys, VAULT_FORMAT, Vault, VaultError};

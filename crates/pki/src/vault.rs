@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barque_model::{ClusterName, HostName};
+use barque_model::{ClusterName, HostName, ServiceCertificate};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -50,7 +50,7 @@ pub struct Vault {
     pub(crate) service_account: ServiceAccountKeys,
     /// The first one encrypts, all decrypt.
     pub(crate) encryption_keys: Vec<EncryptionKey>,
-    /// By name, see [`CertificateKind::name`].
+    /// By name, see [`CertificateKind::name`] and [`ServiceCertificate::name`].
     pub(crate) certificates: BTreeMap<String, KeyedCertificate>,
 }
 
@@ -115,6 +115,11 @@ impl Vault {
     /// All leaf certificates by name.
     pub fn certificates(&self) -> impl Iterator<Item = (&str, &KeyedCertificate)> {
         self.certificates.iter().map(|(name, certificate)| (name.as_str(), certificate))
+    }
+
+    /// Certificates of Services, by the name of their Secret: `Secret NAMESPACE/NAME`.
+    pub fn services(&self) -> impl Iterator<Item = (&str, &KeyedCertificate)> {
+        self.certificates().filter(|(name, _)| ServiceCertificate::is_name_of_one(name))
     }
 
     /// What of the vault may lie in clear text: file name to content.

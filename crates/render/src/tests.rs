@@ -98,6 +98,24 @@ fn monitoring_asks_etcd_and_balancers_through_a_gateway() {
 }
 
 #[test]
+fn dns_serves_its_metrics_over_tls_where_they_are_asked_for() {
+    let mut with = cluster();
+    let settings = serde_json::json!({"hostMetricsPort": 9100, "gatewayPort": 9259});
+    let name = "monitoring".parse().unwrap();
+    with.addons.push(barque_model::ClusterAddon { name, origin: barque_model::AddonOrigin::Barque, settings });
+    let (before, after) = (objects(&cluster(), &release()).dns, objects(&with, &release()).dns);
+    assert_eq!((after.len(), &after[0]["metadata"]["name"]), (before.len() + 1, &"coredns-tls".into()), "before the pods that wait for it");
+    assert!(before.iter().all(|object| object["kind"] != "Secret"));
+    let changed: Vec<String> = after[1..].iter().zip(&before).filter(|(after, before)| after != before).map(|(after, _)| after["kind"].to_string()).collect();
+    assert_eq!(changed, ["\"ConfigMap\"", "\"Deployment\""]);
+    let of = |kind: &str| after.iter().find(|object| object["kind"] == kind).unwrap();
+    let corefile = of("ConfigMap")["data"]["Corefile"].as_str().unwrap();
+    let metrics = corefile.find("    prometheus").map(|place| &corefile[place..corefile.find("    forward").unwrap()]);
+    let volume = &of("Deployment")["spec"]["template"]["spec"]["volumes"][0];
+    insta::assert_snapshot!(format!("{}{:#}\n{}{volume:#}", metrics.unwrap(), after[0], of("ConfigMap")["data"]["web.yaml"].as_str().unwrap()), @"");
+}
+
+#[test]
 fn pods_ask_the_cache_of_their_node_before_the_service() {
     let mut with = cluster();
     let settings = serde_json::json!({"address": "169.254.20.10"});

@@ -48,7 +48,11 @@ impl Ledger {
     pub(crate) fn unwanted(&self, wanted: &BTreeSet<&str>) -> Vec<ClusterObject> {
         let mut found: Vec<&ClusterObject> = self.0.values().filter(|object| !wanted.contains(object.name.as_str())).collect();
         found.sort_by_key(|object| (rank(&object.name), object.name.clone()));
-        found.into_iter().cloned().collect()
+        // Who they are is enough to delete them, and the plan is kept.
+        found
+            .into_iter()
+            .map(|object| ClusterObject { name: object.name.clone(), json: barque_plan::without_contents(&object.json) })
+            .collect()
     }
 
     /// All of them, by name.

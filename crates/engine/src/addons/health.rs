@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::applied::present;
 use super::{ledger, wanted};
+use crate::certificates::Certificates;
 use crate::diff::{ContentChange, object_change};
 use crate::prepare::{cluster_facts, masters};
 use crate::present::live_objects;
@@ -80,7 +81,7 @@ pub async fn addon_health(context: &Context, events: &Events) -> Result<AddonHea
         let gate = ClusterGate::DeploymentReady { namespace: "kube-system".into(), name: "coredns".into(), nodes: 1 };
         asked.push((dns.name.clone(), vec![gate]));
     }
-    asked.extend(wanted(context)?.into_iter().map(|addon| (addon.name, addon.checks)));
+    asked.extend(wanted(context, &Certificates::of(&vault))?.into_iter().map(|addon| (addon.name, addon.checks)));
     let sessions = Sessions::connect_most(context, &state, events).await?;
     let mut addons = Vec::new();
     for (name, gates) in asked {
@@ -118,10 +119,11 @@ pub async fn addon_diff(context: &Context, events: &Events) -> Result<(Vec<Addon
     let state = StateDirectory::open_or_create(&context.state)?;
     let vault = material::open(context, &state)?.ok_or(EngineError::NotDeployed)?;
     let masters = masters(&context.cluster, &vault)?;
-    let addons = wanted(context)?;
+    let certificates = Certificates::of(&vault);
+    let addons = wanted(context, &certificates)?;
     let sessions = Sessions::connect_most(context, &state, events).await?;
     let pending = sessions.problems().iter().cloned().map(Pending::from).collect();
-    let found = compare(context, &sessions, &masters, &addons).await;
+    let found = compare(context, &sessions, &masters, &addons, &certificates).await;
     sessions.close().await;
     Ok((found?, pending))
 }
@@ -131,9 +133,10 @@ async fn compare(
     sessions: &Sessions,
     masters: &[(HostName, KubeAccess)],
     addons: &[AddonWanted],
+    certificates: &Certificates,
 ) -> Result<Vec<AddonDiff>, EngineError> {
     let objects: Vec<_> = addons.iter().flat_map(|addon| &addon.objects).collect();
-    let facts = cluster_facts(sessions, masters, &objects).await;
+    let facts = cluster_facts(sessions, masters, &objects, certificates).await;
     if facts.nodes.is_empty() && facts.objects.is_empty() {
         return Err(EngineError::NoApi);
     }

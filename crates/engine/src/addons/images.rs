@@ -53,7 +53,8 @@ fn needed_by(addon: &Addon) -> String {
     format!("add-on {}", addon.name)
 }
 
-pub(super) fn rendered<'a>(library: &'a Library, cluster: &Cluster) -> Result<Vec<(&'a Addon, Rendered)>, EngineError> {
+/// The add-ons that are on, each with what it comes to.
+pub(crate) fn rendered<'a>(library: &'a Library, cluster: &Cluster) -> Result<Vec<(&'a Addon, Rendered)>, EngineError> {
     let render = |chosen: &ClusterAddon| {
         let addon = library.find(chosen)?;
         let failed = |source| EngineError::Addon { name: addon.name.clone(), source };

@@ -7,11 +7,12 @@ use barque_model::AddonName;
 use barque_plan::{AddonWanted, ClusterGate};
 use serde_json::Value;
 
+use crate::certificates::Certificates;
 use crate::prepare::named;
 use crate::{Context, EngineError};
 
 /// The add-ons that are on, rendered, in the order in which they are applied. `dns` is not among them: barque renders it by itself.
-pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError> {
+pub(crate) fn wanted(context: &Context, certificates: &Certificates) -> Result<Vec<AddonWanted>, EngineError> {
     let mut found: Vec<AddonWanted> = Vec::new();
     let mut owners: BTreeMap<String, AddonName> = BTreeMap::new();
     for chosen in &context.cluster.addons {
@@ -20,7 +21,7 @@ pub(crate) fn wanted(context: &Context) -> Result<Vec<AddonWanted>, EngineError>
         let rendered = addon.render(&context.cluster, &chosen.settings).map_err(failed)?;
         let checks =
             addon.checks.iter().filter(|check| is_of(check, &rendered.objects)).map(|check| gate(check, &rendered.objects)).collect();
-        let objects = named(&rendered.objects);
+        let objects = named(&rendered.objects, certificates);
         for object in &objects {
             if let Some(other) = owners.insert(object.name.clone(), addon.name.clone()) {
                 return Err(EngineError::AddonsShare { object: object.name.clone(), addons: [other, addon.name.clone()] });

@@ -29,6 +29,7 @@ struct SavedRollback<'a> {
     before: Option<&'a RunId>,
     runs: &'a [RunId],
     only: &'a [String],
+    /// Without the contents of Secrets: nothing is run from it.
     plan: &'a Plan,
 }
 
@@ -104,7 +105,8 @@ async fn locked(
     keeps_quorum(context, &undo.plan, &undo.health, &absent)?;
     let Undo { mut report, plan, items, access, .. } = undo;
     let (format, before) = (barque_plan::PLAN_FORMAT, report.before.as_ref());
-    frame.write_plan(&SavedRollback { format, before, runs: &report.runs, only: &request.only, plan: &plan })?;
+    let kept = plan.clone().without_former_secrets();
+    frame.write_plan(&SavedRollback { format, before, runs: &report.runs, only: &request.only, plan: &kept })?;
     for (host, text) in report.announcement() {
         let kind = EventKind::Note { text };
         match host {

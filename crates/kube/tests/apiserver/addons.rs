@@ -2,7 +2,7 @@
 
 use barque_addon::{Library, name_of};
 use barque_kube::Client;
-use barque_model::{ADDON_LABEL, Cluster, ObjectDifference, Version};
+use barque_model::{ADDON_LABEL, CERTIFICATE_ANNOTATION, Cluster, ObjectDifference, Version};
 use barque_spec::{Known, parse};
 use serde_json::{Value, json};
 
@@ -55,7 +55,12 @@ fn objects() -> Vec<Value> {
 fn objects_of(cluster: &Cluster) -> Vec<Value> {
     let library = Library::embedded();
     let render = |chosen| library.find(chosen).unwrap().render(cluster, &chosen.settings);
-    cluster.addons.iter().flat_map(|chosen| render(chosen).unwrap().objects).collect()
+    let mut objects: Vec<Value> = cluster.addons.iter().flat_map(|chosen| render(chosen).unwrap().objects).collect();
+    // What barque issues comes in on the way; the server asks for the two members and does not read them.
+    for secret in objects.iter_mut().filter(|object| object["metadata"]["annotations"].get(CERTIFICATE_ANNOTATION).is_some()) {
+        secret["data"] = json!({"tls.crt": "eA==", "tls.key": "eA=="});
+    }
+    objects
 }
 
 /// The same of objects that other settings make.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use barque_pki::{Authority, CertificateKind, Vault, expiry, issue};
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::pem::parse_x509_pem;
 
 use crate::clusters::{days, now, seven_hosts, with_monitoring};
+use crate::reading::line;
 
 fn vault() -> Vault {
     issue(&seven_hosts(), None, now()).unwrap().0
@@ -16,27 +17,6 @@ fn vault() -> Vault {
 /// With what only a cluster with the add-on `monitoring` has.
 fn vault_with_monitoring() -> Vault {
     issue(&with_monitoring(seven_hosts()), None, now()).unwrap().0
-}
-
-/// Subject, usages and names of a certificate as one line.
-fn line(pem: &str) -> String {
-    let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
-    let certificate = pem.parse_x509().unwrap();
-    let usages = certificate.extended_key_usage().unwrap().unwrap().value;
-    let mut words = vec![certificate.subject().to_string()];
-    words.extend(usages.server_auth.then(|| "server".to_owned()));
-    words.extend(usages.client_auth.then(|| "client".to_owned()));
-    if let Some(names) = certificate.subject_alternative_name().unwrap() {
-        for name in &names.value.general_names {
-            words.push(match name {
-                GeneralName::DNSName(name) => (*name).to_owned(),
-                GeneralName::IPAddress(octets) if octets.len() == 4 => octets.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
-                GeneralName::IPAddress(octets) => format!("{:?}", std::net::Ipv6Addr::from(<[u8; 16]>::try_from(*octets).unwrap())),
-                other => panic!("unexpected name {other}"),
-            });
-        }
-    }
-    words.join(" ")
 }
 
 #[test]

@@ -5,3 +5,5 @@ mod certificates;
 mod clusters;
 mod files;
 mod issuing;
+mod reading;
+mod services;

@@ -2,15 +2,19 @@
 
 use std::fmt::Write as _;
 
-use barque_model::{Cluster, DnsSettings, Release, TaintEffect};
+use barque_model::{ADDON_LABEL, CERTIFICATE_ANNOTATION, Cluster, DnsSettings, Release, TaintEffect};
 use serde_json::{Value, json};
 
 use crate::needs::coredns_reference;
 
 const NAMESPACE: &str = "kube-system";
+/// The Secret with the certificate of its metrics.
+const CERTIFICATE: &str = "coredns-tls";
+/// How its metrics are served.
+const WEB_FILE: &str = "web.yaml";
 
 pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
-    vec![
+    let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "coredns", "namespace": NAMESPACE}}),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -32,7 +36,7 @@ pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "coredns", "namespace": NAMESPACE},
-            "data": {"Corefile": corefile(&cluster.network.dns_domain, &cluster.dns_settings())},
+            "data": configuration(cluster),
         }),
         service(cluster),
         deployment(cluster, release),
@@ -42,7 +46,34 @@ pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
             "metadata": {"name": "coredns", "namespace": NAMESPACE},
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}},
         }),
-    ]
+    ];
+    if cluster.monitoring().is_some() {
+        // Before the pods that wait for it.
+        objects.insert(0, certificate(cluster));
+    }
+    objects
+}
+
+/// Its files: the Corefile, and with the add-on `monitoring` how its metrics are served over TLS.
+fn configuration(cluster: &Cluster) -> Value {
+    let metrics_over_tls = cluster.monitoring().is_some();
+    let mut files = json!({"Corefile": corefile(&cluster.network.dns_domain, &cluster.dns_settings(), metrics_over_tls)});
+    if metrics_over_tls {
+        // The web configuration of Prometheus's exporter-toolkit. Paths are relative to it; the certificate is read anew for each connection.
+        files[WEB_FILE] = "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  min_version: TLS13\n".into();
+    }
+    files
+}
+
+/// What CoreDNS's metrics are served with. The label lets it go when nobody asks for them any more.
+fn certificate(cluster: &Cluster) -> Value {
+    let names = format!("kube-dns.{NAMESPACE}.svc kube-dns.{NAMESPACE}.svc.{}", cluster.network.dns_domain);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": CERTIFICATE, "namespace": NAMESPACE, "labels": {ADDON_LABEL: "dns"}, "annotations": {CERTIFICATE_ANNOTATION: names}},
+    })
 }
 
 /// The Corefile.
@@ -50,9 +81,10 @@ pub(super) fn objects(cluster: &Cluster, release: &Release) -> Vec<Value> {
 /// CoreDNS refuses to start when `forward . /etc/resolv.conf` finds no name server there, and hosts without a resolver are normal in closed
 /// networks. So the upstreams end with a server of its own on the pod's loopback that answers SERVFAIL at once; `policy sequential` reaches
 /// it only when every real resolver is down or there is none.
-pub(crate) fn corefile(domain: &str, settings: &DnsSettings) -> String {
+pub(crate) fn corefile(domain: &str, settings: &DnsSettings, metrics_over_tls: bool) -> String {
     let upstreams = if settings.forward.is_empty() { "/etc/resolv.conf".to_owned() } else { settings.forward.join(" ") };
     let cache = settings.cache_seconds;
+    let metrics = if metrics_over_tls { format!(" {{\n        tls /etc/coredns/{WEB_FILE}\n    }}") } else { String::new() };
     let mut text = format!(
         "\
 .:53 {{
@@ -66,7 +98,7 @@ pub(crate) fn corefile(domain: &str, settings: &DnsSettings) -> String {
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }}
-    prometheus :9153
+    prometheus :9153{metrics}
     forward . {upstreams} 127.0.0.1:5300 {{
         policy sequential
         max_concurrent 1000
@@ -122,6 +154,16 @@ fn service(cluster: &Cluster) -> Value {
             ],
         },
     })
+}
+
+/// What lies in `/etc/coredns`.
+fn volume(cluster: &Cluster) -> Value {
+    let item = |key: &str| json!({"key": key, "path": key});
+    if cluster.monitoring().is_none() {
+        return json!({"name": "config", "configMap": {"name": "coredns", "items": [item("Corefile")]}});
+    }
+    let files = json!({"configMap": {"name": "coredns", "items": [item("Corefile"), item(WEB_FILE)]}});
+    json!({"name": "config", "projected": {"sources": [files, {"secret": {"name": CERTIFICATE}}]}})
 }
 
 /// As many as the settings say, and never two on one host that takes its pods.
@@ -183,7 +225,7 @@ fn deployment(cluster: &Cluster, release: &Release) -> Value {
                         {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}},
                     ]}},
                     "containers": [container],
-                    "volumes": [{"name": "config", "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]}}],
+                    "volumes": [volume(cluster)],
                 },
             },
         },

@@ -1,4 +1,4 @@
-//! Prometheus asks every part of the cluster and is answered, over TLS where the part speaks it; a fault becomes an alert and reaches Alertmanager;
+//! Prometheus asks every part of the cluster and is answered, over TLS; a fault becomes an alert and reaches Alertmanager;
 //! changed, turned off, and brought back.
 #![cfg(feature = "e2e")]
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -14,6 +14,7 @@ use barque_spec::{Known, parse};
 use serde_json::Value;
 
 mod balancers;
+mod certificates;
 
 const TOPOLOGY: &str = "[[hosts]]\nname = \"lb1\"\n[[hosts]]\nname = \"lb2\"\n[[hosts]]\nname = \"m1\"\n[[hosts]]\nname = \"n1\"\n";
 const LAYOUT: [(&str, &str); 4] = [("lb1", "loadBalancer"), ("lb2", "loadBalancer"), ("m1", "etcd, master"), ("n1", "node")];
@@ -33,6 +34,7 @@ fn targets_alerts_and_a_life() -> Result<()> {
 
     turned_on(&scenario, &kubectl)?;
     has_pages(&kubectl)?;
+    certificates::serve_and_are_kept(&scenario, &kubectl)?;
     rules_are_sound(&kubectl)?;
     every_panel_has_data(&scenario, &kubectl)?;
     a_fault_is_an_alert(&scenario, &kubectl)?;
@@ -44,7 +46,7 @@ fn targets_alerts_and_a_life() -> Result<()> {
 
 /// An answer of Prometheus's API, asked through the API server.
 fn ask(kubectl: &Kubectl, path: &str) -> Result<Value> {
-    let path = format!("/api/v1/namespaces/monitoring/services/prometheus:http/proxy/api/v1/{path}");
+    let path = format!("/api/v1/namespaces/monitoring/services/https:prometheus:https/proxy/api/v1/{path}");
     Ok(serde_json::from_str::<Value>(&kubectl.get(&["get", "--raw", &path])?)?["data"].clone())
 }
 
@@ -61,7 +63,7 @@ fn targets(kubectl: &Kubectl) -> Result<Vec<(String, String, String)>> {
 
 /// The page that shows them comes with the program that it is made of.
 fn has_pages(kubectl: &Kubectl) -> Result<()> {
-    let root = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy";
+    let root = "/api/v1/namespaces/monitoring/services/https:prometheus:https/proxy";
     let page = kubectl.get(&["get", "--raw", &format!("{root}/targets")])?;
     let (_, script) = page.split_once("src=\"./").with_context(|| format!("the page loads a program: {page}"))?;
     let script = script.split('"').next().unwrap_or_default();
@@ -74,7 +76,7 @@ fn all_up(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
     eventually("every target is up", SOON, || {
         let found = targets(kubectl)?;
         for (job, url, health) in &found {
-            ensure!(health.trim() == "up", "{job} {url}: {health}");
+            ensure!(health.trim() == "up" && url.starts_with("https://"), "{job} {url}: {health}");
         }
         let jobs: BTreeSet<&str> = found.iter().map(|(job, _, _)| job.as_str()).collect();
         let wanted = [
@@ -108,7 +110,7 @@ fn all_up(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
 }
 
 fn turned_on(scenario: &Scenario, kubectl: &Kubectl) -> Result<()> {
-    scenario.step("turned on: every target is up, over TLS that is verified where the part speaks TLS");
+    scenario.step("turned on: every target is up, over TLS that is verified");
     scenario.write(&ClusterFile::new(&scenario.lab, &LAYOUT)?.spec(SETTINGS))?;
     scenario.remote(&["plan"])?.code(3)?.says(&["StatefulSet monitoring/prometheus", "bind-address", "barque-metrics.service"])?;
     scenario.up(&[])?.ok()?;
@@ -177,7 +179,7 @@ fn panels(cluster_file: &str) -> Result<Vec<(String, String)>> {
 }
 
 fn firing(kubectl: &Kubectl) -> Result<BTreeSet<String>> {
-    let path = "/api/v1/namespaces/monitoring/services/alertmanager:http/proxy/api/v2/alerts";
+    let path = "/api/v1/namespaces/monitoring/services/https:alertmanager:https/proxy/api/v2/alerts";
     let alerts: Value = serde_json::from_str(&kubectl.get(&["get", "--raw", path])?)?;
     let name = |alert: &Value| alert["labels"]["alertname"].as_str().unwrap_or_default().to_owned();
     Ok(alerts.as_array().into_iter().flatten().map(name).collect())
@@ -237,7 +239,9 @@ fn off_and_back(scenario: &Scenario, kubectl: &Kubectl, before: &BTreeMap<String
     let left = objects(kubectl, LABEL)?;
     ensure!(left.is_empty(), "left behind: {:?}", left.keys());
     let after = objects(kubectl, "")?;
-    for (name, generation) in before {
+    // CoreDNS's metrics are in the clear again, and its certificate is gone.
+    ensure!(!after.contains_key("Secret kube-system/coredns-tls"), "the certificate of CoreDNS was left behind");
+    for (name, generation) in before.iter().filter(|(name, _)| *name != "Deployment kube-system/coredns") {
         ensure!(after.get(name) == Some(generation), "{name} was disturbed");
     }
     let listening = scenario.lab.get("m1", "ss -Hltn")?;
