@@ -12,6 +12,7 @@ mod elasticsearch;
 mod elf;
 mod flags;
 mod layers;
+mod machine;
 mod metadata;
 mod nextest;
 mod opensearch;
@@ -59,6 +60,15 @@ enum Task {
     E2e {
         /// Only tests whose name contains this
         filter: Option<String>,
+        /// Use target/dist/barque as it is
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Deploy on a virtual machine with Debian's own kernel and cgroup v2, reboot it, and take everything back (root; some 20 minutes without KVM)
+    Machine {
+        /// By the processor's own virtualization, where this machine has it, in place of emulation
+        #[arg(long)]
+        kvm: bool,
         /// Use target/dist/barque as it is
         #[arg(long)]
         no_build: bool,
@@ -164,6 +174,7 @@ fn main() -> ExitCode {
         Task::Codegen { check } => codegen::run(check),
         Task::Dist { quick } => dist::run(if quick { dist::Profile::Quick } else { dist::Profile::Release }),
         Task::E2e { filter, no_build } => e2e::run(filter.as_deref(), !no_build).map(|summary| summary.print()),
+        Task::Machine { kvm, no_build } => machine::run(kvm, !no_build),
         Task::Soak { points, no_build } => soak::run(points, !no_build),
         Task::Bench { what: Bench::Up { runs, no_build } } => bench::up(runs, !no_build),
         Task::Bench { what: Bench::Resume { no_build } } => bench::resume(!no_build),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use barque_model::{Cluster, Host, HostName};
 
 use crate::{CheckId, Finding, Inspection};
-use crate::{access, among, disks, kernel, leftovers, network, packages, ports, swap, system};
+use crate::{access, among, disks, kernel, leftovers, network, networkd, packages, ports, swap, system};
 
 /// Bytes that each host still has to receive, uncompressed.
 pub type BytesToReceive = BTreeMap<HostName, u64>;
@@ -44,9 +44,18 @@ pub fn findings(inputs: &Inputs<'_>) -> Vec<Finding> {
         let Some(inspection) = inputs.inspections.get(&host.name) else { continue };
         let to_receive = inputs.to_receive.map(|bytes| bytes.get(&host.name).copied().unwrap_or(0));
         let view = HostView { cluster: inputs.cluster, host, inspection, to_receive };
-        for find in
-            [system::find, kernel::find, disks::find, swap::find, network::find, ports::find, leftovers::find, access::find, packages::find]
-        {
+        for find in [
+            system::find,
+            kernel::find,
+            disks::find,
+            swap::find,
+            network::find,
+            networkd::find,
+            ports::find,
+            leftovers::find,
+            access::find,
+            packages::find,
+        ] {
             find(&view, &mut findings);
         }
     }

@@ -36,6 +36,9 @@ pub struct Inspection {
     pub routes: Vec<Route>,
     /// DNS servers of `/etc/resolv.conf`.
     pub resolvers: Vec<Resolver>,
+    /// Files of systemd-networkd in the order in which it asks them, where it runs.
+    #[serde(default)]
+    pub networkd: Vec<NetworkFile>,
     /// Sockets on the ports asked about.
     pub listeners: Vec<Listener>,
     /// What former or foreign installations have left or run.
@@ -101,6 +104,16 @@ pub struct System {
     pub apparmor: bool,
     /// Whether `apparmor_parser` is installed.
     pub apparmor_parser: bool,
+}
+
+/// A file of systemd-networkd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkFile {
+    /// Its path.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A kernel feature, by its module's name.

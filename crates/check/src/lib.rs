@@ -9,6 +9,7 @@ mod inspection;
 mod kernel;
 mod leftovers;
 mod network;
+mod networkd;
 mod packages;
 mod ports;
 mod request;
@@ -22,8 +23,8 @@ pub use barque_model::{AcceptedCheck, CheckId, Severity};
 pub use evaluate::{BytesToReceive, Inputs, findings, in_order};
 pub use finding::{AcceptedFinding, Finding, Sorted, sort};
 pub use inspection::{
-    Feature, FeatureState, Inspection, Link, Listener, Managed, PackageManager, Parameter, Process, Protocol, ProxySetting, Resolver,
-    Route, SshLimits, Swap, SwapSource, SyncLatency, System, Trace, TraceKind, Volume,
+    Feature, FeatureState, Inspection, Link, Listener, Managed, NetworkFile, PackageManager, Parameter, Process, Protocol, ProxySetting,
+    Resolver, Route, SshLimits, Swap, SwapSource, SyncLatency, System, Trace, TraceKind, Volume,
 };
 pub use request::{Depth, InspectRequest};
 pub use system::SUPPORTED_SYSTEMS;

@@ -75,6 +75,10 @@ fn fit(cluster: &Cluster, host: &Host, number: u8) -> Inspection {
             interface: "eth0".into(),
         }],
         resolvers: vec![Resolver { address: "10.0.0.2".parse().unwrap(), answers: Some(true) }],
+        networkd: vec![
+            NetworkFile { path: "/run/systemd/network/10-netplan-eth0.network".into(), text: "[Match]\nName=eth0\n".into() },
+            NetworkFile { path: "/usr/lib/systemd/network/80-container-ve.network".into(), text: "[Match]\nKind=veth\nName=ve-*\n".into() },
+        ],
         listeners: Vec::new(),
         traces: Vec::new(),
         ssh: Some(SshLimits { max_sessions: 10, startups_begin: 10 }),
@@ -138,6 +142,9 @@ fn faults() -> Vec<(CheckId, fn(&mut Inspection))> {
         (CheckId::RouteOverlap, |host| {
             let range = "10.244.8.0/24".parse().unwrap();
             host.routes.push(Route { destination: range, gateway: Some("10.0.0.7".parse().unwrap()), interface: "eth0".into() });
+        }),
+        (CheckId::PodInterfaces, |host| {
+            host.networkd[0].text = "[Match]\nType=ether\n".into();
         }),
         (CheckId::DnsServer, |host| host.resolvers[0].answers = Some(false)),
         (CheckId::PortInUse, |host| {

@@ -122,6 +122,8 @@ checks! {
     DuplicateMac, "duplicate-mac", Error;
     /// Two hosts with one product UUID.
     DuplicateProductUuid, "duplicate-product-uuid", Warning;
+    /// systemd-networkd is configured to take pods' interfaces.
+    PodInterfaces, "pod-interfaces", Error;
     /// No interface has the host's address.
     HostAddress, "host-address", Error;
     /// The interface named for the VIP does not exist.

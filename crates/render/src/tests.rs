@@ -106,13 +106,17 @@ fn dns_serves_its_metrics_over_tls_where_they_are_asked_for() {
     let (before, after) = (objects(&cluster(), &release()).dns, objects(&with, &release()).dns);
     assert_eq!((after.len(), &after[0]["metadata"]["name"]), (before.len() + 1, &"coredns-tls".into()), "before the pods that wait for it");
     assert!(before.iter().all(|object| object["kind"] != "Secret"));
-    let changed: Vec<String> = after[1..].iter().zip(&before).filter(|(after, before)| after != before).map(|(after, _)| after["kind"].to_string()).collect();
+    let changed: Vec<String> =
+        after[1..].iter().zip(&before).filter(|(after, before)| after != before).map(|(after, _)| after["kind"].to_string()).collect();
     assert_eq!(changed, ["\"ConfigMap\"", "\"Deployment\""]);
     let of = |kind: &str| after.iter().find(|object| object["kind"] == kind).unwrap();
     let corefile = of("ConfigMap")["data"]["Corefile"].as_str().unwrap();
     let metrics = corefile.find("    prometheus").map(|place| &corefile[place..corefile.find("    forward").unwrap()]);
     let volume = &of("Deployment")["spec"]["template"]["spec"]["volumes"][0];
-    insta::assert_snapshot!(format!("{}{:#}\n{}{volume:#}", metrics.unwrap(), after[0], of("ConfigMap")["data"]["web.yaml"].as_str().unwrap()), @"");
+    insta::assert_snapshot!(
+        "dns-metrics-over-tls",
+        format!("{}{:#}\n{}{volume:#}", metrics.unwrap(), after[0], of("ConfigMap")["data"]["web.yaml"].as_str().unwrap())
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use barque_check::{Feature, InspectRequest, Inspection, Managed, Parameter, Process};
 use barque_plan::{Observed, Sysctl};
 
-use super::{dpkg, features, links, machine, processes, proxies, resolvers, routes, sockets, sshd, swaps, sync, traces, volumes};
+use super::{dpkg, features, links, machine, networkd, processes, proxies, resolvers, routes, sockets, sshd, swaps, sync, traces, volumes};
 use crate::context::HostContext;
 use crate::error::HostError;
 use crate::facts::facts;
@@ -59,6 +59,7 @@ pub async fn inspect(context: &HostContext, request: &InspectRequest) -> Result<
         links: links::links(),
         routes: routes::routes(context),
         resolvers,
+        networkd: networkd::networkd(context, &processes),
         listeners: sockets::listeners(context, &request.ports, &processes),
         traces,
         ssh,

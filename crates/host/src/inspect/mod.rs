@@ -5,6 +5,7 @@ mod features;
 mod gather;
 mod links;
 mod machine;
+mod networkd;
 mod processes;
 mod proxies;
 mod read;

@@ -255,7 +255,7 @@ impl Lab {
         let mut lower = Vec::new();
         for host in &topology.hosts {
             let extra_packages = if host.user.is_some() { vec!["sudo".to_owned()] } else { Vec::new() };
-            lower.push(rootfs::ensure_spec(cache, &RootfsSpec { extra_packages, mirror: mirror.clone() }, progress)?);
+            lower.push(rootfs::ensure_spec(cache, &RootfsSpec { extra_packages, mirror: mirror.clone(), machine: false }, progress)?);
         }
         let _network = Claim::take_network()?;
         let subnet = network::choose_subnet(&self.name, topology.subnet)?;

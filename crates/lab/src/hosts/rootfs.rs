@@ -61,6 +61,12 @@ const GENERATORS_MASKED: [&str; 6] = [
     "systemd-system-update-generator",
     "systemd-tpm2-generator",
 ];
+/// What a machine with a kernel of its own needs besides: Debian's kernel for virtual machines, and what loads its modules.
+#[cfg(target_arch = "x86_64")]
+const KERNEL: &str = "linux-image-cloud-amd64";
+#[cfg(not(target_arch = "x86_64"))]
+const KERNEL: &str = "linux-image-cloud-arm64";
+const MACHINE_PACKAGES: [&str; 4] = ["initramfs-tools", "kmod", KERNEL, "udev"];
 const JOURNALD: &str = "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n";
 
 /// A root file system that could not be built.
@@ -96,12 +102,19 @@ pub struct RootfsSpec {
     pub extra_packages: Vec<String>,
     /// The Debian archive; `None` takes the one of this machine's apt sources.
     pub mirror: Option<String>,
+    /// Whether it is for a machine with a kernel of its own: a kernel is among its packages, and no unit is masked.
+    pub machine: bool,
 }
 
 impl RootfsSpec {
     /// The plain host: systemd, sshd, iproute2 and what they need.
     pub fn plain() -> Self {
-        Self { extra_packages: Vec::new(), mirror: None }
+        Self { extra_packages: Vec::new(), mirror: None, machine: false }
+    }
+
+    /// A machine with a kernel of its own, as Debian makes it.
+    pub fn machine() -> Self {
+        Self { extra_packages: MACHINE_PACKAGES.map(str::to_owned).to_vec(), machine: true, ..Self::plain() }
     }
 
     fn packages(&self) -> Vec<String> {
@@ -117,6 +130,9 @@ impl RootfsSpec {
         hash.update(format!("{RECIPE}\n{SUITE}\n{}\n{JOURNALD}", self.packages().join(" ")));
         for name in MASKED.iter().chain(&GENERATORS_MASKED) {
             hash.update(format!("\n{name}"));
+        }
+        if self.machine {
+            hash.update("\nmachine");
         }
         format!("{SUITE}-{}", &hex::encode(hash.finalize())[..12])
     }
@@ -150,7 +166,7 @@ pub fn ensure_spec(cache: &Path, spec: &RootfsSpec, progress: Progress<'_>) -> R
         fs::remove_dir_all(&partial)?;
     }
     bootstrap(&folder, &partial, spec, progress)?;
-    prepare(&partial)?;
+    prepare(&partial, spec)?;
     fs::rename(&partial, &target)?;
     progress(&Notice::RootfsBuilt { seconds: begun.elapsed().as_secs_f64() });
     Ok(target)
@@ -222,7 +238,7 @@ fn machine_archive() -> Result<Option<Archive>, std::io::Error> {
 }
 
 /// Makes the tree fit to be shared: no identity, no mirror, nothing started that no host needs.
-fn prepare(root: &Path) -> Result<(), std::io::Error> {
+fn prepare(root: &Path, spec: &RootfsSpec) -> Result<(), std::io::Error> {
     for path in ["etc/apt/apt.conf.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99mmdebstrap"] {
         remove_if_present(&root.join(path))?;
     }
@@ -234,6 +250,14 @@ fn prepare(root: &Path) -> Result<(), std::io::Error> {
         remove_if_present(&root.join(path))?;
         fs::write(root.join(path), "")?;
     }
+    if !spec.machine {
+        mask(root)?;
+    }
+    fs::set_permissions(root, std::fs::Permissions::from_mode(0o755))
+}
+
+/// Takes out what hosts that share this machine's kernel have no use for.
+fn mask(root: &Path) -> Result<(), std::io::Error> {
     let units = root.join("etc/systemd/system");
     for name in MASKED {
         remove_if_present(&units.join(name))?;
@@ -251,7 +275,7 @@ fn prepare(root: &Path) -> Result<(), std::io::Error> {
     for path in ["etc/.updated", "var/.updated"] {
         fs::write(root.join(path), "")?;
     }
-    fs::set_permissions(root, std::fs::Permissions::from_mode(0o755))
+    Ok(())
 }
 
 fn remove_if_present(path: &Path) -> Result<(), std::io::Error> {
@@ -270,10 +294,11 @@ mod tests {
         let plain = RootfsSpec::plain();
         let sudo = RootfsSpec { extra_packages: vec!["sudo".to_owned()], ..RootfsSpec::plain() };
         let mirror = RootfsSpec { mirror: Some("http://m.invalid".to_owned()), ..RootfsSpec::plain() };
-        let doubled = RootfsSpec { extra_packages: vec!["sudo".to_owned(), "dbus".to_owned(), "sudo".to_owned()], mirror: None };
+        let doubled = RootfsSpec { extra_packages: vec!["sudo".to_owned(), "dbus".to_owned(), "sudo".to_owned()], ..RootfsSpec::plain() };
         assert_ne!(plain.key(), sudo.key());
         assert_eq!(plain.key(), mirror.key());
         assert_eq!(sudo.key(), doubled.key());
         assert!(plain.key().starts_with("trixie-"));
+        assert_ne!(RootfsSpec { machine: false, ..RootfsSpec::machine() }.key(), RootfsSpec::machine().key());
     }
 }
