@@ -21,9 +21,10 @@ const INTERFACE: &str = "barque-vm";
 const NAME: &str = "v1";
 /// Emulated, an API server takes minutes to start.
 const PATIENCE: Duration = Duration::from_mins(15);
-/// What must be as before once everything is taken back: digests of files, and what runs.
-const STATE: &str = "find /etc /usr/local /opt /var/lib -xdev -type f -not -path '/var/lib/systemd/*' -not -path '/var/lib/barque/*' -print0 | sort -z | \
-                     xargs -0 sha256sum; systemctl list-units --no-legend --plain --type=service --state=running | cut -d' ' -f1 | grep -v '@'";
+/// What must be as before once everything is taken back: digests of files, and what runs. What systemd, dpkg and the programs for users keep of their own
+/// work, and barque's journals, are left out.
+const STATE: &str = "find /etc /usr/local /opt /var/lib -xdev -type f -not -path '/var/lib/systemd/*' -not -path '/var/lib/dpkg/*' \
+                     -not -path '/var/lib/barque/*' -not -path '/etc/*-' -print0 | sort -z | xargs -0 sha256sum; systemctl list-units --no-legend --plain --type=service --state=running | cut -d' ' -f1 | grep -v '@'";
 
 /// Deploys, deploys again, reboots and takes back; fails where something is not as it should be.
 pub(crate) fn run(kvm: bool, build: bool) -> Result<()> {

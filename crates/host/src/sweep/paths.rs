@@ -83,10 +83,10 @@ fn remove(context: &HostContext, path: &str) -> Result<Option<String>, HostError
     Ok(None)
 }
 
-/// keepalived makes `/etc/iproute2/rt_addrprotos.d` where it is missing; nobody keeps it empty.
+/// keepalived makes `/etc/iproute2/rt_addrprotos.d` and kubelet `/etc/systemd/logind.conf.d` where they are missing; nobody keeps them empty.
 fn remove_empty_parents(place: &Path) -> Result<(), HostError> {
-    for parent in place.ancestors().skip(1).take(2).take_while(|parent| parent.ends_with("rt_addrprotos.d") || parent.ends_with("iproute2"))
-    {
+    let made = ["rt_addrprotos.d", "iproute2", "logind.conf.d"];
+    for parent in place.ancestors().skip(1).take(2).take_while(|parent| made.iter().any(|name| parent.ends_with(name))) {
         if fs::remove_dir(parent).is_err() {
             break;
         }
@@ -157,6 +157,10 @@ mod tests {
         fs::create_dir_all(root.path().join("etc/iproute2/rt_addrprotos.d")).unwrap();
         fs::write(root.path().join("etc/iproute2/rt_addrprotos.d/keepalived.conf"), "").unwrap();
         sweep(&context, &["/etc/iproute2/rt_addrprotos.d/keepalived.conf".into()]).unwrap();
+        fs::create_dir_all(root.path().join("etc/systemd/logind.conf.d")).unwrap();
+        fs::write(root.path().join("etc/systemd/logind.conf.d/99-kubelet.conf"), "").unwrap();
+        sweep(&context, &["/etc/systemd/logind.conf.d/99-kubelet.conf".into()]).unwrap();
+        assert!(root.path().join("etc/systemd").exists() && !root.path().join("etc/systemd/logind.conf.d").exists());
         assert!(root.path().join("etc").exists() && !root.path().join("etc/iproute2").exists());
         for _ in 0..2 {
             let notes = sweep(&context, &paths).unwrap();

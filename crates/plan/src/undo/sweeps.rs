@@ -31,8 +31,9 @@ const KUBELET_MAKES: [&str; 13] = [
     "pods",
     "pods-api",
 ];
-/// Addresses that CNI plugins gave away and their cache; the folder for volume plugins, which kubelet makes when it starts.
-const KUBELET_OTHER: [&str; 2] = ["/var/lib/cni", "/usr/libexec/kubernetes"];
+/// Addresses that CNI plugins gave away and their cache; the folder for volume plugins, which kubelet makes when it starts; what it tells logind, where
+/// that runs, so that a shutdown waits for pods (`InhibitDelayMaxSec`, pkg/kubelet/nodeshutdown/systemd in Kubernetes 1.37).
+const KUBELET_OTHER: [&str; 3] = ["/var/lib/cni", "/usr/libexec/kubernetes", "/etc/systemd/logind.conf.d/99-kubelet.conf"];
 /// haproxy's package keeps its folder (a socket for logs is in it); keepalived names its routes for `ip`.
 const BALANCER_LEFTOVERS: [(Component, &str); 2] =
     [(Component::Haproxy, "/var/lib/haproxy"), (Component::Keepalived, "/etc/iproute2/rt_addrprotos.d/keepalived.conf")];

@@ -207,6 +207,7 @@ fn etcds_data_stay_with_their_owner_unless_they_are_to_be_deleted() {
     insta::assert_debug_snapshot!(swept(&case.plan()), @r#"
     {
         "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
+        "/etc/systemd/logind.conf.d/99-kubelet.conf",
         "/opt/containerd",
         "/run/containerd",
         "/run/flannel",
