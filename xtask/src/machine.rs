@@ -96,12 +96,10 @@ struct Network;
 
 impl Network {
     fn make() -> Result<Self> {
+        // One that is there already is another run's, and not removed.
+        run::check(&mut run::command("ip", &["tuntap", "add", INTERFACE, "mode", "tap"]))?;
         let network = Self;
-        for words in [
-            &["tuntap", "add", INTERFACE, "mode", "tap"][..],
-            &["address", "add", &format!("{GATEWAY}/30"), "dev", INTERFACE],
-            &["link", "set", INTERFACE, "up"],
-        ] {
+        for words in [&["address", "add", &format!("{GATEWAY}/30"), "dev", INTERFACE][..], &["link", "set", INTERFACE, "up"]] {
             run::check(&mut run::command("ip", words))?;
         }
         Ok(network)

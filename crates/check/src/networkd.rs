@@ -27,33 +27,23 @@ pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
     ));
 }
 
-/// The values of `key` in a section, those of repeated lines joined; an empty one begins anew.
-fn values(text: &str, section: &str, key: &str) -> Option<String> {
+/// The assignments of a section, in their order.
+fn entries<'a>(text: &'a str, section: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     let mut within = false;
-    let mut found: Option<String> = None;
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
-        if let Some(name) = line.strip_prefix('[') {
-            within = name.strip_suffix(']') == Some(section);
-        } else if let Some((name, value)) = line.split_once('=')
-            && within
-            && name.trim() == key
-        {
-            let former = found.take().filter(|_| !value.trim().is_empty()).unwrap_or_default();
-            found = Some(format!("{former} {}", value.trim()).trim().to_owned());
-        }
-    }
-    found
-}
-
-/// The keys of a section.
-fn keys<'a>(text: &'a str, section: &'a str) -> impl Iterator<Item = &'a str> {
-    let mut within = false;
-    text.lines().map(str::trim).filter_map(move |line| {
+    text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])).filter_map(move |line| {
         if let Some(name) = line.strip_prefix('[') {
             within = name.strip_suffix(']') == Some(section);
             return None;
         }
-        line.split_once('=').filter(|_| within && !line.starts_with(['#', ';'])).map(|(key, _)| key.trim())
+        let (key, value) = line.split_once('=').filter(|_| within)?;
+        Some((key.trim(), value.trim()))
+    })
+}
+
+/// The value of a key: those of repeated lines joined; an empty one begins anew.
+fn value(text: &str, section: &str, key: &str) -> String {
+    entries(text, section).filter(|(name, _)| *name == key).fold(String::new(), |former, (_, value)| {
+        if value.is_empty() { String::new() } else { format!("{former} {value}").trim().to_owned() }
     })
 }
 
@@ -63,8 +53,8 @@ fn fits_pods(text: &str) -> bool {
     if text.trim().is_empty() {
         return false;
     }
-    keys(text, "Match").all(|key| {
-        let value = values(text, "Match", key).unwrap_or_default();
+    entries(text, "Match").all(|(key, _)| {
+        let value = value(text, "Match", key);
         let of = |what: &str| value.is_empty() || matches(&value, what);
         match key {
             "Name" => of(POD_INTERFACE),
@@ -98,7 +88,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
 }
 
 fn unmanaged(text: &str) -> bool {
-    values(text, "Link", "Unmanaged").is_some_and(|value| matches!(value.to_lowercase().as_str(), "yes" | "true" | "on" | "1"))
+    matches!(value(text, "Link", "Unmanaged").to_lowercase().as_str(), "yes" | "true" | "on" | "1")
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ async fn compare_cluster(
     let (bootstrap, dns) = (named(&objects.bootstrap, &certificates), named(&objects.dns, &certificates));
     let masters = masters(&context.cluster, vault)?;
     // What add-ons came to is asked of the masters: a folder of the user's own may have changed since.
+    // CoreDNS's certificate is known as an add-on's, so that it can go, and compared as one of CoreDNS's.
     let is_of_dns = |object: &&ClusterObject| dns.iter().any(|known| known.name == object.name);
     let of_addons: Vec<ClusterObject> =
         crate::addons::ledger(context, sessions).await?.objects().filter(|object| !is_of_dns(object)).cloned().collect();

@@ -1,4 +1,5 @@
-//! A real OpenSearch in the cluster as the store of log lines: over TLS with a certificate of the cluster's authority and with passwords, its collector's user able to write and nothing else, lines
+//! A real OpenSearch in the cluster as the store of log lines: over TLS with a certificate of the cluster's authority and with passwords, its
+//! collector's user able to write and nothing else, lines
 //! neither lost nor doubled when one of three pods goes, and found again when the add-on was off.
 #![cfg(feature = "e2e")]
 #![allow(missing_docs, clippy::unwrap_used)]
