@@ -17,7 +17,7 @@ pub(crate) use addons::{AddonsCommand, AddonsShowArguments};
 pub(crate) use init::{AskArguments, InitArguments, SudoChoice};
 
 #[cfg(feature = "lab")]
-pub(crate) use bundle::{ArchitectureWord, BundleCreateArguments};
+pub(crate) use bundle::{ArchitectureWord, BundleCreateArguments, DistributionWord};
 pub(crate) use bundle::{
     BundleArguments, BundleCommand, BundleDiffArguments, BundleKeyArguments, BundlePackArguments, BundlePruneArguments,
     BundlePullArguments, BundlePushArguments, BundleServeArguments, BundleSignArguments, BundleVerifyArguments, ImagesCommand,

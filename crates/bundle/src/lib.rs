@@ -32,7 +32,7 @@ pub use fault::{Content, Fault, FaultKind};
 pub use image::ImageIdentity;
 pub use key::{KeyId, PublicKey, SecretKey, make_keys};
 pub use layout::{ImageLayout, ImageManifest};
-pub use manifest::{Architecture, Artifact, ArtifactKind, MANIFEST_FORMAT, UNKNOWN_LICENCE};
+pub use manifest::{ANY_DISTRIBUTION, Architecture, Artifact, ArtifactKind, MANIFEST_FORMAT, UNKNOWN_LICENCE};
 pub use pack::Packed;
 pub use place::Blob;
 pub use selection::Selection;

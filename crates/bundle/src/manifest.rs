@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the manifest's format. Format 1 had neither a checksum nor licences; it is still read.
 pub const MANIFEST_FORMAT: u32 = 2;
+/// The distribution of packages that bring all their libraries, for hosts of any other: archives (tar) with a folder each,
+/// see `barque_model::PORTABLE_FOLDER`.
+pub const ANY_DISTRIBUTION: &str = "any";
 /// SPDX's word for a licence that nobody has looked up.
 pub const UNKNOWN_LICENCE: &str = "NOASSERTION";
 
@@ -58,7 +61,7 @@ pub enum ArtifactKind {
     Image,
     /// A distribution package that is part of what `for_package` needs on a minimal system.
     Package {
-        /// Distribution and release, such as `debian-13`.
+        /// Distribution and release, such as `debian-13`, or [`ANY_DISTRIBUTION`].
         distribution: String,
         /// The packages that need it, such as `haproxy`.
         for_packages: Vec<String>,

@@ -3,6 +3,7 @@
 mod access;
 mod among;
 mod disks;
+mod distribution;
 mod evaluate;
 mod finding;
 mod inspection;
@@ -20,6 +21,7 @@ mod system;
 mod tests;
 
 pub use barque_model::{AcceptedCheck, CheckId, Severity};
+pub use distribution::{Standing, standing};
 pub use evaluate::{BytesToReceive, Inputs, findings, in_order};
 pub use finding::{AcceptedFinding, Finding, Sorted, sort};
 pub use inspection::{
@@ -27,4 +29,3 @@ pub use inspection::{
     Resolver, Route, SshLimits, Swap, SwapSource, SyncLatency, System, Trace, TraceKind, Volume,
 };
 pub use request::{Depth, InspectRequest};
-pub use system::SUPPORTED_SYSTEMS;

@@ -2,11 +2,9 @@
 
 use barque_model::{Component, HostName, Role};
 
+use crate::distribution::{self, Standing};
 use crate::evaluate::HostView;
 use crate::{CheckId, Finding};
-
-/// Distributions that barque's packages are made for, as `(ID, VERSION_ID)` of `/etc/os-release`.
-pub const SUPPORTED_SYSTEMS: [(&str, &str); 1] = [("debian", "13")];
 
 /// `Type=exec` came with it (systemd's NEWS).
 const SYSTEMD: u32 = 240;
@@ -22,14 +20,19 @@ const MASTER_PROCESSORS: u32 = 2;
 pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
     let facts = &view.inspection.facts;
     let mut report = |id, message: String, remedy: &str| findings.push(Finding::new(id, &view.host.name, message, remedy));
-    if !SUPPORTED_SYSTEMS.iter().any(|(id, version)| facts.os.id == *id && facts.os.version_id == *version) {
-        let names: Vec<String> = SUPPORTED_SYSTEMS.iter().map(|(id, version)| format!("{id} {version}")).collect();
-        let found = format!("{} {}", facts.os.id, facts.os.version_id);
-        report(
+    let found = format!("`{}` ({} {})", facts.os.pretty_name, facts.os.id, facts.os.version_id);
+    match distribution::standing(&facts.os) {
+        Standing::Tried => {}
+        Standing::Alike => report(
+            CheckId::UntriedSystem,
+            format!("nobody has tried barque on its operating system {found}"),
+            "try it on hosts that may fail first, then accept this check with what you saw",
+        ),
+        Standing::Unknown => report(
             CheckId::OperatingSystem,
-            format!("its operating system `{}` ({found}) is not supported", facts.os.pretty_name),
-            &format!("install one of: {}", names.join(", ")),
-        );
+            format!("its operating system {found} is not supported"),
+            &format!("install one of: {}", distribution::known()),
+        ),
     }
     if !matches!(facts.architecture.as_str(), "amd64" | "arm64") {
         report(CheckId::Architecture, format!("its architecture `{}` is not supported", facts.architecture), "use amd64 or arm64");

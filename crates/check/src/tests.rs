@@ -110,7 +110,8 @@ fn faults() -> Vec<(CheckId, fn(&mut Inspection))> {
         inspection.parameters.iter_mut().find(|parameter| parameter.key == key).unwrap()
     }
     vec![
-        (CheckId::OperatingSystem, |host| host.facts.os.version_id = "12".into()),
+        (CheckId::OperatingSystem, |host| host.facts.os.version_id = "11".into()),
+        (CheckId::UntriedSystem, |host| host.facts.os.version_id = "14".into()),
         (CheckId::Architecture, |host| host.facts.architecture = "riscv64".into()),
         (CheckId::InitSystem, |host| host.facts.systemd = false),
         (CheckId::SystemdVersion, |host| host.system.systemd = Some(239)),

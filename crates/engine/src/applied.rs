@@ -98,10 +98,13 @@ pub(crate) fn contents(
 fn files(applied: &Applied, host: &Host, vault: Option<&Vault>, facts: Option<&HostFacts>) -> Vec<HostFile> {
     let Applied { cluster, release } = applied;
     let interface = facts.and_then(|facts| facts.addresses.iter().find(|found| found.address == host.address));
-    let facts = RenderFacts { interface: interface.map(|found| found.interface.clone()) };
-    let components = Component::ALL.into_iter().filter(|component| host.runs(*component));
-    let mut files: Vec<HostFile> =
-        components.flat_map(|component| barque_render::component_files(cluster, release, host, component, &facts)).collect();
+    // Whatever way its packages were installed.
+    let facts = [false, true].map(|whole_units| RenderFacts { interface: interface.map(|found| found.interface.clone()), whole_units });
+    let components = || Component::ALL.into_iter().filter(|component| host.runs(*component));
+    let rendered = facts
+        .iter()
+        .flat_map(|facts| components().flat_map(move |component| barque_render::component_files(cluster, release, host, component, facts)));
+    let mut files: Vec<HostFile> = rendered.collect();
     files.extend(barque_render::host_files(cluster, host));
     // A vault that lacks a certificate of an earlier cluster file still has the others' texts.
     files.extend(vault.and_then(|vault| barque_pki::files_for(cluster, host, vault).ok()).into_iter().flatten());

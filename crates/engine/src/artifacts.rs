@@ -1,10 +1,11 @@
 //! Looks up the bundle's artifacts for one architecture and distribution.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use barque_bundle::{Architecture, ArtifactKind, Bundle, BundleError};
+use barque_bundle::{ANY_DISTRIBUTION, Architecture, ArtifactKind, Bundle, BundleError};
 use barque_model::Digest;
-use barque_plan::{Action, Archive, ArtifactIndex, Blob, HostFacts, OWN_PROGRAM, OWN_VERSION, Plan};
+use barque_plan::{Action, Archive, ArtifactIndex, Blob, HostFacts, OWN_PROGRAM, OWN_VERSION, PackageForm, Plan};
 
 use crate::{Context, EngineError};
 
@@ -20,6 +21,7 @@ pub(crate) fn index_for(bundle: &Bundle, facts: &HostFacts) -> (ArtifactIndex, S
     let distribution = format!("{}-{}", facts.os.id, facts.os.version_id);
     let architecture = if facts.architecture == "arm64" { Architecture::Arm64 } else { Architecture::Amd64 };
     let mut index = ArtifactIndex::default();
+    let mut portable = BTreeMap::new();
     for artifact in bundle.artifacts().iter().filter(|artifact| artifact.architecture == architecture) {
         let blob = Blob { digest: artifact.digest, size: artifact.size };
         match &artifact.kind {
@@ -31,14 +33,24 @@ pub(crate) fn index_for(bundle: &Bundle, facts: &HostFacts) -> (ArtifactIndex, S
                 index.images.insert(format!("{}:{}", artifact.name, artifact.version), blob);
                 index.images.insert(format!("{}:v{}", artifact.name, artifact.version), blob);
             }
-            ArtifactKind::Package { distribution: made_for, for_packages } if *made_for == distribution => {
+            ArtifactKind::Package { distribution: made_for, for_packages } => {
+                let packages = if *made_for == distribution {
+                    &mut index.packages
+                } else if made_for == ANY_DISTRIBUTION {
+                    &mut portable
+                } else {
+                    continue;
+                };
                 for package in for_packages {
                     let archive = Archive { name: artifact.name.clone(), version: artifact.version.clone(), blob };
-                    index.packages.entry(package.clone()).or_default().push(archive);
+                    packages.entry(package.clone()).or_default().push(archive);
                 }
             }
-            ArtifactKind::Package { .. } => {}
         }
+    }
+    if index.packages.is_empty() {
+        index.packages = portable;
+        index.package_form = PackageForm::Portable;
     }
     (index, format!("{architecture}, {distribution}"))
 }

@@ -52,7 +52,7 @@ pub use addons::{
 };
 pub use barque_plan::OWN_PROGRAM;
 pub use bundle_check::Lack;
-pub use bundle_contents::bundle_contents;
+pub use bundle_contents::{Platforms, bundle_contents};
 pub use check::{CheckReport, check};
 pub use context::{AskPassword, Context, Options};
 pub use dial::HostProblem;

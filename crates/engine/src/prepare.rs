@@ -235,7 +235,7 @@ fn desired_state(
         let Some(found) = facts.get(&host.name) else { continue };
         let (mut artifacts, platform) = artifacts::index_for(bundle, found);
         artifacts.binaries.extend(own_program.clone());
-        let supported = barque_check::SUPPORTED_SYSTEMS.iter().any(|(id, version)| found.os.id == *id && found.os.version_id == *version);
+        let known = barque_check::standing(&found.os) != barque_check::Standing::Unknown;
         let secrets = barque_pki::files_for(cluster, host, vault)?;
         let inputs = DesiredInputs {
             cluster,
@@ -247,8 +247,8 @@ fn desired_state(
         };
         let wanted = match barque_plan::desired(&inputs, host) {
             Ok(wanted) => wanted,
-            // The preflight report says it better: no package is made for that system.
-            Err(_) if !supported => HostDesired::default(),
+            // The preflight report says it better.
+            Err(_) if !known => HostDesired::default(),
             Err(missing) => {
                 let bundle = bundle.root().to_path_buf();
                 return Err(EngineError::Missing { missing, host: host.name.clone(), platform, bundle });

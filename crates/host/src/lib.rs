@@ -20,6 +20,7 @@ mod owner;
 mod package;
 mod package_remove;
 mod path_restore;
+mod portable;
 mod prepare;
 mod prior;
 mod reach;

@@ -1,4 +1,4 @@
-//! Distribution packages, installed from files without a network.
+//! Packages, installed from files without a network: those of the distribution by dpkg, others by [`crate::portable`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barque_event::Failure;
-use barque_plan::{Archive, Observed, Package};
+use barque_plan::{Archive, Observed, Package, PackageForm};
 use fs_err as fs;
 use fs_err::os::unix::fs::symlink;
 use rustix::fs::FlockOperation;
@@ -16,6 +16,7 @@ use crate::binary::require_blob;
 use crate::command::Command;
 use crate::context::HostContext;
 use crate::error::HostError;
+use crate::portable;
 use crate::replace::{Attributes, make_directory, write_new};
 
 /// The lock that dpkg's front ends hold; apt on a fresh machine may hold it for a while.
@@ -28,16 +29,20 @@ pub(crate) const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_TEXT: &str = "#!/bin/sh\n# Put here by barque while it installs packages, and removed afterwards.\nexit 101\n";
 
-/// Observes packages, in one call of dpkg-query.
-pub(crate) async fn observe(packages: &[&Package]) -> Result<Vec<Observed>, HostError> {
-    let names: BTreeSet<&str> = packages.iter().flat_map(|package| &package.archives).map(|archive| archive.name.as_str()).collect();
+/// Observes packages; those of the distribution in one call of dpkg-query.
+pub(crate) async fn observe(context: &HostContext, packages: &[&Package]) -> Result<Vec<Observed>, HostError> {
+    let native = packages.iter().filter(|package| package.form == PackageForm::Native);
+    let names: BTreeSet<&str> = native.flat_map(|package| &package.archives).map(|archive| archive.name.as_str()).collect();
     let installed = installed(&names).await?;
     let observed = |package: &&Package| {
+        if package.form == PackageForm::Portable {
+            return portable::observe(context, package);
+        }
         let find = |archive: &Archive| installed.get(&archive.name).map(|version| (archive.name.clone(), version.clone()));
         let found: Vec<_> = package.archives.iter().filter_map(find).collect();
-        if found.is_empty() { Observed::Absent } else { Observed::Package { installed: found } }
+        Ok(if found.is_empty() { Observed::Absent } else { Observed::Package { installed: found } })
     };
-    Ok(packages.iter().map(observed).collect())
+    packages.iter().map(observed).collect()
 }
 
 async fn installed(names: &BTreeSet<&str>) -> Result<BTreeMap<String, String>, HostError> {
@@ -67,6 +72,9 @@ fn parse_query(text: &str) -> BTreeMap<String, String> {
 /// libraries are not barque's to change.
 pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(), HostError> {
     let _guard = context.package_lock().lock().await;
+    if wanted.form == PackageForm::Portable {
+        return blocking(context, wanted, portable::apply).await;
+    }
     let names: BTreeSet<&str> = wanted.archives.iter().map(|archive| archive.name.as_str()).collect();
     // Wanted again, it does not go with the next package that is removed.
     context.needed_packages().retain(|name| !names.contains(name.as_str()));
@@ -98,6 +106,16 @@ pub(crate) async fn apply(context: &HostContext, wanted: &Package) -> Result<(),
         }),
         other => Ok(other.map(drop)?),
     }
+}
+
+/// Does what takes long because it reads and writes much.
+pub(crate) async fn blocking<T: Send + 'static>(
+    context: &HostContext,
+    wanted: &Package,
+    work: impl FnOnce(&HostContext, &Package) -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
+    let (context, wanted) = (context.clone(), wanted.clone());
+    tokio::task::spawn_blocking(move || work(&context, &wanted)).await.map_err(io::Error::other)?
 }
 
 /// A folder with the archives under names that end in `.deb`, removed when it goes out of scope.
@@ -192,6 +210,7 @@ pub(crate) fn clean(context: &HostContext) {
         let _not_there_any_more = fs::remove_file(path);
     }
     let _not_there = fs::remove_dir_all(context.state("tmp"));
+    portable::clean(context);
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! Distribution packages that barque installed, removed again.
+//! Packages that barque installed, removed again: those of the distribution by dpkg, others by [`crate::portable`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use barque_plan::{Package, Prior};
+use barque_plan::{Package, PackageForm, Prior};
 
 use crate::command::{Command, CommandError};
 use crate::context::HostContext;
 use crate::error::HostError;
-use crate::package::{INSTALL_TIMEOUT, NoServices, lock_frontend};
+use crate::package::{INSTALL_TIMEOUT, NoServices, blocking, lock_frontend};
+use crate::portable;
 
 /// How dpkg says that something else needs a package.
 const NEEDED: &str = "dependency problems prevent";
@@ -24,6 +25,9 @@ fn added(wanted: &Package, prior: &Prior) -> BTreeSet<String> {
 
 /// Says which packages remain that were not there before. Those that something else needs by now are excused: a note has said so.
 pub(crate) async fn remaining(context: &HostContext, wanted: &Package, prior: &Prior) -> Result<Option<String>, HostError> {
+    if wanted.form == PackageForm::Portable {
+        return portable::remaining(context, wanted, prior);
+    }
     let left = on_host(&added(wanted, prior)).await?;
     let needed = context.needed_packages();
     let left: Vec<&str> = left.iter().filter(|name| !needed.contains(*name)).map(String::as_str).collect();
@@ -39,6 +43,10 @@ fn said(names: &[&str]) -> String {
 /// dpkg keeps what other packages need. What it kept for another package of barque's is tried again with that one.
 pub(crate) async fn remove(context: &HostContext, wanted: &Package, prior: &Prior) -> Result<Vec<String>, HostError> {
     let _guard = context.package_lock().lock().await;
+    if wanted.form == PackageForm::Portable {
+        let prior = prior.clone();
+        return blocking(context, wanted, move |context, wanted| portable::restore(context, wanted, &prior)).await;
+    }
     let mut names = added(wanted, prior);
     names.extend(context.needed_packages().iter().cloned());
     let present = on_host(&names).await?;
@@ -207,7 +215,7 @@ Errors were encountered while processing:
             version: "1".into(),
             blob: barque_plan::Blob { digest: barque_model::Digest::of(name.as_bytes()), size: 1 },
         };
-        let package = Package { name: "haproxy".into(), archives: vec![archive("haproxy"), archive("lua")] };
+        let package = Package { name: "haproxy".into(), archives: vec![archive("haproxy"), archive("lua")], form: PackageForm::Native };
         assert_eq!(added(&package, &Prior::Absent), set(&["haproxy", "lua"]));
         assert_eq!(added(&package, &Prior::Package { installed: vec![("lua".into(), "0".into())] }), set(&["haproxy"]));
     }

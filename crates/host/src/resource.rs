@@ -27,8 +27,12 @@ pub async fn observe_all(context: &HostContext, resources: &[Resource]) -> Resul
         let (context, resources) = (context.clone(), resources.to_vec());
         tokio::task::spawn_blocking(move || observe_files(&context, &resources))
     };
-    let (units, packages, images, files) =
-        tokio::try_join!(unit::observe(context, &units), package::observe(&packages), image::observe(context, &images), joined(files))?;
+    let (units, packages, images, files) = tokio::try_join!(
+        unit::observe(context, &units),
+        package::observe(context, &packages),
+        image::observe(context, &images),
+        joined(files)
+    )?;
     let (mut units, mut packages, mut images) = (units.into_iter(), packages.into_iter(), images.into_iter());
     let merged = resources.iter().zip(files).map(|(resource, seen)| match resource {
         Resource::Unit(_) => units.next(),

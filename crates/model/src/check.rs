@@ -66,8 +66,10 @@ checks! {
     HostUnreachable, "host-unreachable", Error;
     /// The login user does not become root.
     Sudo, "sudo", Error;
-    /// The distribution is none that barque's packages are made for.
+    /// The distribution is none that barque knows, or too old.
     OperatingSystem, "operating-system", Error;
+    /// Nobody has tried barque on the distribution.
+    UntriedSystem, "untried-system", Warning;
     /// Neither amd64 nor arm64.
     Architecture, "architecture", Error;
     /// Process 1 is not systemd.

@@ -18,6 +18,7 @@ mod monitoring;
 mod name;
 mod network;
 mod node;
+mod portable;
 mod rate;
 mod registry;
 mod release;
@@ -42,6 +43,7 @@ pub use monitoring::{METRICS_GATEWAY, METRICS_GATEWAY_FOLDER, MetricsCaller, Met
 pub use name::{AddonName, ClusterName, HostName, InvalidName, RunId};
 pub use network::{FlannelBackend, Network, PortRange};
 pub use node::{ADDON_LABEL, APPLIED_ANNOTATION, DeploymentState, KubeAccess, NodeState, ObjectDifference, ObjectState};
+pub use portable::{PORTABLE_FOLDER, PORTABLE_LINKS, PORTABLE_STAMP};
 pub use rate::{ByteRate, InvalidByteRate};
 pub use registry::{
     DEFAULT_REGISTRY, DOCKER_HUB, Registry, RegistryCapability, RegistryClient, RegistryCredentials, RegistryEndpoint, Upstream,

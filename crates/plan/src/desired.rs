@@ -8,7 +8,9 @@ use barque_render::ImageNeed;
 
 use crate::inputs::{inputs_of, wanted_binaries};
 use crate::own_units;
-use crate::{Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User};
+use crate::{
+    Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, PackageForm, Resource, ResourceId, Sysctl, Unit, User,
+};
 
 /// Artifacts by name and version, as a bundle holds them for one architecture and distribution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct ArtifactIndex {
     pub images: BTreeMap<String, Blob>,
     /// Packages: name to archives of it and of all that it needs.
     pub packages: BTreeMap<String, Vec<Archive>>,
+    /// How these are installed.
+    pub package_form: PackageForm,
 }
 
 /// An artifact that the bundle does not hold.
@@ -86,6 +90,9 @@ pub const OWN_PROGRAM: &str = "barque";
 /// Its version, which is also that of this crate.
 pub const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Where haproxy runs, see its `chroot`.
+const HAPROXY_ROOT: &str = "/var/lib/haproxy";
+
 /// Stage under which a component's own resources are shown.
 pub const fn stage_of(component: Component) -> Stage {
     match component {
@@ -129,12 +136,21 @@ pub fn desired(inputs: &DesiredInputs<'_>, host: &Host) -> Result<HostDesired, M
 }
 
 fn render_facts(inputs: &DesiredInputs<'_>) -> barque_render::RenderFacts {
-    barque_render::RenderFacts { interface: Some(inputs.interface.to_owned()) }
+    barque_render::RenderFacts {
+        interface: Some(inputs.interface.to_owned()),
+        whole_units: inputs.artifacts.package_form == PackageForm::Portable,
+    }
 }
 
 fn base(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) {
     if host.runs(Component::Etcd) {
         builder.add(DesiredResource::new(Resource::User(User { name: "etcd".into(), home: "/var/lib/etcd".into() }), Stage::Etcd));
+    }
+    if host.runs(Component::Haproxy) && inputs.artifacts.package_form == PackageForm::Portable {
+        // What the distribution's package brings elsewhere: who haproxy is, and the empty folder that it locks itself into.
+        builder.add(DesiredResource::new(Resource::User(User { name: "haproxy".into(), home: HAPROXY_ROOT.into() }), Stage::LoadBalancer));
+        let directory = Directory { path: HAPROXY_ROOT.into(), mode: 0o755, owner: Owner::root() };
+        builder.add(DesiredResource::new(Resource::Directory(directory), Stage::LoadBalancer));
     }
     for (path, mode, owner) in barque_render::directories(inputs.cluster, host) {
         builder.add(DesiredResource::new(Resource::Directory(Directory { path, mode, owner }), Stage::Hosts));
@@ -162,12 +178,13 @@ fn programs(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> R
 
 fn packages(builder: &mut Builder, inputs: &DesiredInputs<'_>, host: &Host) -> Result<(), MissingArtifact> {
     // What only supports other programs is installed in one go: each call of the package manager costs a second or two.
-    let mut supporting = Package { name: String::new(), archives: Vec::new() };
+    let form = inputs.artifacts.package_form;
+    let mut supporting = Package { name: String::new(), archives: Vec::new(), form };
     for name in barque_render::packages(inputs.cluster, host) {
         let archives = inputs.artifacts.packages.get(name).cloned();
         let archives = archives.ok_or_else(|| MissingArtifact { kind: "package", name: name.to_owned(), version: String::new() })?;
         if Component::ALL.iter().any(|component| component.program() == name) {
-            builder.add(DesiredResource::new(Resource::Package(Package { name: name.to_owned(), archives }), Stage::LoadBalancer));
+            builder.add(DesiredResource::new(Resource::Package(Package { name: name.to_owned(), archives, form }), Stage::LoadBalancer));
             continue;
         }
         supporting.name = if supporting.name.is_empty() { name.to_owned() } else { format!("{} {name}", supporting.name) };

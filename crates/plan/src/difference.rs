@@ -3,7 +3,7 @@
 use barque_model::Owner;
 use serde::{Deserialize, Serialize};
 
-use crate::{Observed, OnChange, Resource, UnitState};
+use crate::{Archive, Observed, OnChange, PackageForm, Resource, UnitState};
 
 /// What has to happen to a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +80,15 @@ pub fn difference(resource: &Resource, observed: &Observed) -> Option<Difference
             }
         }
         (Resource::Package(wanted), Observed::Package { installed }) => {
-            let missing = wanted.archives.iter().filter(|archive| !installed.iter().any(|(name, _)| *name == archive.name));
-            missing.map(|archive| format!("{} is not installed", archive.name)).collect()
+            let difference = |archive: &Archive| match installed.iter().find(|(name, _)| *name == archive.name) {
+                None => Some(format!("{} is not installed", archive.name)),
+                // Whatever version of a distribution's package is there, it stays: it is not barque's to change.
+                Some((_, version)) if wanted.form == PackageForm::Portable && *version != archive.version => {
+                    Some(format!("{} {version} -> {}", archive.name, archive.version))
+                }
+                Some(_) => None,
+            };
+            wanted.archives.iter().filter_map(difference).collect()
         }
         (Resource::Image(wanted), Observed::Image { digest }) => match digest {
             Some(digest) if *digest == wanted.blob.digest => Vec::new(),

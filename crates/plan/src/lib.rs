@@ -42,7 +42,9 @@ pub use prior::Prior;
 pub use probe::Probe;
 pub use quorum::{MemberHealth, QuorumRefusal, interrupts_etcd, keeps_quorum};
 pub use redact::without_contents;
-pub use resource::{Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, Resource, ResourceId, Sysctl, Unit, User};
+pub use resource::{
+    Archive, Binary, Blob, Directory, File, HostsLine, Image, OnChange, Package, PackageForm, Resource, ResourceId, Sysctl, Unit, User,
+};
 pub use saved::{Moved, SAVED_FORMAT, SavedPlan, SavedPlanError, moved, observation_digest};
 pub use step::{Action, ClusterGate, KubeUndo, PLAN_FORMAT, Plan, Step, StepId};
 pub use undo::{UndoInputs, irreversible, undo};

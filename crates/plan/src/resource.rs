@@ -110,13 +110,27 @@ pub struct Sysctl {
     pub required: bool,
 }
 
-/// A distribution package installed from files, without a network.
+/// A package installed from files, without a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// Its name, such as `haproxy`.
     pub name: String,
     /// The archives of the package and of all that it needs beyond a minimal system, in any order.
     pub archives: Vec<Archive>,
+    /// How it is installed. Records of before it was there mean the distribution's.
+    #[serde(default)]
+    pub form: PackageForm,
+}
+
+/// How a package is installed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PackageForm {
+    /// By the distribution's package manager.
+    #[default]
+    Native,
+    /// Into a folder of its own with all its libraries (`barque_model::PORTABLE_FOLDER`), on a distribution that barque has no packages for.
+    Portable,
 }
 
 /// A package archive.
@@ -126,7 +140,7 @@ pub struct Archive {
     pub name: String,
     /// Package version in the distribution's form.
     pub version: String,
-    /// Content of the `.deb`.
+    /// Content of the `.deb`, or of the portable archive, whose version ends with `+` and the key in its folder's name.
     pub blob: Blob,
 }
 

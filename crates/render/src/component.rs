@@ -9,6 +9,9 @@ use barque_model::{Cluster, Component, Host, HostFile, Release};
 pub struct RenderFacts {
     /// The network interface that has the host's address; keepalived puts the VIP on it unless the cluster file names another.
     pub interface: Option<String>,
+    /// Whether units that the distribution's packages bring elsewhere are barque's own: its packages are
+    /// [portable](barque_model::PORTABLE_FOLDER).
+    pub whole_units: bool,
 }
 
 /// The files that `component` needs on `host`: flags, configuration and unit, in this order.
@@ -20,7 +23,7 @@ pub fn component_files(cluster: &Cluster, release: &Release, host: &Host, compon
     }
     match component {
         Component::Etcd => crate::etcd::files(cluster, host),
-        Component::Haproxy => crate::haproxy::files(cluster),
+        Component::Haproxy => crate::haproxy::files(cluster, facts),
         Component::Keepalived => crate::keepalived::files(cluster, host, facts),
         Component::KubeApiserver => crate::apiserver::files(cluster, host),
         Component::KubeControllerManager => crate::control::controller_manager_files(cluster, host),

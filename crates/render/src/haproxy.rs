@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use barque_model::{Cluster, Component, HostFile, LoadBalancer, Role};
 
 use crate::args::Args;
-use crate::component::url_host;
+use crate::component::{RenderFacts, url_host};
 use crate::header::managed;
 use crate::paths::{API_PORT, CA};
 
@@ -21,26 +21,57 @@ pub(crate) const METRICS_PATH: &str = "/metrics";
 const MASTER_SOCKET: (&str, &str) = ("S", "/run/haproxy-master.sock");
 
 /// Flags as `explain` shows them.
+/// Lines of `[Service]` on every host.
+const SERVICE: &str = "EnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
+
+/// Says what Debian's unit says and [`SERVICE`], for hosts that have no unit. The shell's `kill`, since small systems have no other.
+fn whole_unit() -> HostFile {
+    let text = format!(
+        "\
+[Unit]
+Description=haproxy, which spreads connections to the API
+Documentation=https://docs.haproxy.org
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart=/usr/local/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid $EXTRAOPTS
+ExecReload=/usr/local/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -c $EXTRAOPTS
+ExecReload=/bin/sh -c \"kill -USR2 $MAINPID\"
+KillMode=mixed
+# After SIGTERM it ends with 128 and the signal's number.
+SuccessExitStatus=143
+{SERVICE}
+[Install]
+WantedBy=multi-user.target
+"
+    );
+    HostFile::public("/etc/systemd/system/haproxy.service", managed(&text))
+}
+
 pub(crate) fn args(cluster: &Cluster) -> Args {
     let mut args = Args::new();
     args.set(MASTER_SOCKET.0, MASTER_SOCKET.1);
     args.merged(cluster, Component::Haproxy)
 }
 
-pub(crate) fn files(cluster: &Cluster) -> Vec<HostFile> {
+pub(crate) fn files(cluster: &Cluster, facts: &RenderFacts) -> Vec<HostFile> {
     let Some(balancer) = &cluster.load_balancer else {
         return Vec::new();
     };
     let (flag, socket) = MASTER_SOCKET;
     let mut environment = Args::new().merged(cluster, Component::Haproxy).environment_file("EXTRAOPTS");
     environment = environment.replacen("EXTRAOPTS=\"", &format!("EXTRAOPTS=\"-{flag} {socket} "), 1).replace(" \"\n", "\"\n");
-    let drop_in = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nEnvironmentFile=/etc/haproxy/haproxy.env\nRestart=always\nRestartSec=1\nLimitNOFILE=1048576\n# Holds the admin socket.\nRuntimeDirectory=haproxy\nRuntimeDirectoryPreserve=yes\n";
+    let drop_in = format!("[Unit]\nStartLimitIntervalSec=0\n\n[Service]\n{SERVICE}");
     let config = format!("{}{}{}", config(cluster, &bind(balancer, balancer.port)), web(cluster, balancer), metrics(cluster));
-    vec![
-        HostFile::public("/etc/haproxy/haproxy.env", environment),
-        HostFile::public("/etc/haproxy/haproxy.cfg", managed(&config)),
-        HostFile::public("/etc/systemd/system/haproxy.service.d/10-barque.conf", managed(drop_in)),
-    ]
+    let unit = if facts.whole_units {
+        whole_unit()
+    } else {
+        HostFile::public("/etc/systemd/system/haproxy.service.d/10-barque.conf", managed(&drop_in))
+    };
+    vec![HostFile::public("/etc/haproxy/haproxy.env", environment), HostFile::public("/etc/haproxy/haproxy.cfg", managed(&config)), unit]
 }
 
 /// All addresses: the VIP comes and goes.

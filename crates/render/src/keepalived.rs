@@ -12,23 +12,55 @@ use crate::header::{OPENING, managed};
 /// keepalived's configuration.
 pub const KEEPALIVED_FILE: &str = "/etc/keepalived/keepalived.conf";
 const CHECK: &str = "/etc/keepalived/check-haproxy";
+/// Lines of `[Service]` on every host.
+const SERVICE: &str = "EnvironmentFile=/etc/keepalived/keepalived.env\nRestart=always\nRestartSec=1\n";
 
 /// Priority of the first balancer; each further one has one less. With it the VIP moves 3 x `advert_int` + (256 - priority) / 256 seconds
 /// after the holder's last word, that is within 3.5 s.
 const FIRST_PRIORITY: usize = 200;
+
+/// Says what Debian's unit says and [`SERVICE`], for hosts that have no unit. The shell's `kill`, since small systems have no other.
+fn whole_unit() -> HostFile {
+    let text = format!(
+        "\
+[Unit]
+Description=keepalived, which holds the address of the API on one load balancer
+Documentation=man:keepalived(8) https://keepalived.org
+After=network-online.target haproxy.service
+Wants=network-online.target haproxy.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart=/usr/local/sbin/keepalived --dont-fork $DAEMON_ARGS
+ExecReload=/bin/sh -c \"kill -HUP $MAINPID\"
+{SERVICE}
+[Install]
+WantedBy=multi-user.target
+"
+    );
+    HostFile::public("/etc/systemd/system/keepalived.service", managed(&text))
+}
 
 pub(crate) fn files(cluster: &Cluster, host: &Host, facts: &RenderFacts) -> Vec<HostFile> {
     let Some(balancer) = &cluster.load_balancer else {
         return Vec::new();
     };
     let environment = Args::new().merged(cluster, Component::Keepalived).environment_file("DAEMON_ARGS");
-    let drop_in = "[Unit]\nStartLimitIntervalSec=0\nWants=haproxy.service\nAfter=haproxy.service\n\n[Service]\nEnvironmentFile=/etc/keepalived/keepalived.env\nRestart=always\nRestartSec=1\n";
-    vec![
+    let drop_in = format!("[Unit]\nStartLimitIntervalSec=0\nWants=haproxy.service\nAfter=haproxy.service\n\n[Service]\n{SERVICE}");
+    let mut files = vec![
         HostFile::public("/etc/keepalived/keepalived.env", environment),
         HostFile::public(KEEPALIVED_FILE, managed(&config(cluster, host, balancer, facts))).with_mode(0o600),
         HostFile::public(CHECK, format!("#!/bin/sh\n{}", managed(&check(balancer.port)))).with_mode(0o755),
-        HostFile::public("/etc/systemd/system/keepalived.service.d/10-barque.conf", managed(drop_in)),
-    ]
+    ];
+    if facts.whole_units {
+        files.push(whole_unit());
+        // Debian's program does not start without the file that says how it was built, whatever that says.
+        files.push(HostFile::public("/etc/keepalived/keepalived.config-opts", managed("as Debian builds it\n")));
+    } else {
+        files.push(HostFile::public("/etc/systemd/system/keepalived.service.d/10-barque.conf", managed(&drop_in)));
+    }
+    files
 }
 
 /// What a balancer has been told to hold.

@@ -15,6 +15,7 @@ mod processes;
 mod running;
 mod scenario;
 mod together;
+mod topology;
 
 pub use caller::{Caller, Calls};
 pub use cluster_file::ClusterFile;
@@ -31,3 +32,4 @@ pub use processes::{Kind, kill_on, processes};
 pub use running::{Running, title_of};
 pub use scenario::{Scenario, eventually};
 pub use together::together;
+pub use topology::topology;

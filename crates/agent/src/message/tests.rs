@@ -31,7 +31,11 @@ fn every_resource() -> Vec<Resource> {
         }),
         Resource::User(User { name: "x".into(), home: "/x".into() }),
         Resource::Sysctl(Sysctl { key: "a.b".into(), value: "1".into(), required: true }),
-        Resource::Package(Package { name: "x".into(), archives: vec![Archive { name: "x".into(), version: "1".into(), blob: blob() }] }),
+        Resource::Package(Package {
+            name: "x".into(),
+            archives: vec![Archive { name: "x".into(), version: "1".into(), blob: blob() }],
+            form: barque_plan::PackageForm::Native,
+        }),
         Resource::Image(Image { reference: "x:1".into(), blob: blob() }),
         Resource::HostsLine(HostsLine { address: "10.0.0.1".into(), names: vec!["m1".into()] }),
     ]

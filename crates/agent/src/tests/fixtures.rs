@@ -25,9 +25,9 @@ fn a_journal_of_the_first_version() {
         records.iter().filter_map(|record| if let Record::Outcome { result, .. } = record { Some(*result) } else { None }).collect();
     let expected = [Ending::Changed, Ending::Changed, Ending::Failed, Ending::Observed, Ending::Unchanged];
     assert_eq!(results[..5], expected);
-    // What is written today is read as that version reads it: the same lines come out.
+    // What is written today is read as that version reads it: the same lines come out, with what it did not know and does not look at.
     for (line, record) in text.lines().zip(&records) {
-        assert_eq!(serde_json::to_string(record).unwrap(), line);
+        assert_eq!(serde_json::to_string(record).unwrap().replace(r#","form":"native""#, ""), line);
     }
     let ledger = Ledger::fold(&ledger::read(&root.context()).unwrap());
     let uncertain: Vec<_> = ledger.entries().into_iter().filter(|entry| entry.uncertain).map(|entry| entry.id().0).collect();

@@ -47,6 +47,9 @@ pub(crate) struct BundleCreateArguments {
     /// For processors of this kind; this machine's when not given
     #[arg(long = "arch", value_enum, value_name = "ARCH")]
     pub(crate) architectures: Vec<ArchitectureWord>,
+    /// For hosts of this distribution; all of them when not given
+    #[arg(long = "distribution", value_enum, value_name = "DISTRIBUTION")]
+    pub(crate) distributions: Vec<DistributionWord>,
     /// Where programs come from, tried in this order: `official`, `go-modules`, or the URL of a mirror of the official downloads; the first two
     /// when not given
     #[arg(long = "source", value_name = "SOURCE")]
@@ -70,6 +73,17 @@ pub(crate) enum ArchitectureWord {
     Amd64,
     /// 64-bit ARM
     Arm64,
+}
+
+/// A distribution, by how its hosts get haproxy, keepalived and the programs of packet filters.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DistributionWord {
+    /// Debian 13: as its own packages
+    #[value(name = "debian-13")]
+    Debian13,
+    /// Every other: as programs with all their libraries
+    Any,
 }
 
 /// Which bundle, and how the answer is printed.

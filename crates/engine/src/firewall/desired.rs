@@ -57,7 +57,7 @@ async fn package(agent: &AgentClient, host: &HostName, rules: &RuleSet, bundle: 
     let facts = agent.facts().await.map_err(|error| EngineError::Observe { host: host.clone(), message: error.to_string() })?;
     let (index, _) = artifacts::index_for(&Bundle::open(bundle)?, &facts);
     let archives = index.packages.get(PACKAGE).cloned().ok_or_else(refused)?;
-    Ok(Some(Package { name: PACKAGE.to_owned(), archives }))
+    Ok(Some(Package { name: PACKAGE.to_owned(), archives, form: index.package_form }))
 }
 
 /// The first of `programs` that the host lacks.

@@ -17,7 +17,7 @@ use super::layout::Image;
 use super::recipe::Recipe;
 use super::source::{Fetched, Recipes, Source, SourceChoice, Wanted};
 use super::toolchain::Toolchain;
-use super::{ArtifactError, Progress, elf, packages};
+use super::{ArtifactError, Progress, elf, packages, portable};
 
 /// What to obtain and where to keep it.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +125,7 @@ fn ensure_from(
     }
     if let Some(root) = request.minimal_root {
         run.packages(root)?;
+        run.portable(root)?;
     }
     if let Purpose::Product(own) = purpose {
         run.own(own)?;
@@ -202,6 +203,22 @@ impl Run<'_> {
         let start = self.start(&item);
         packages::store(&mut self.bundle, root, self.architecture, self.work.path(), &key)?;
         (self.progress)(Progress::Finished { item, seconds: start.elapsed().as_secs_f64(), source: format!("Debian, key {key}") });
+        Ok(())
+    }
+
+    /// The same programs with their libraries, for other distributions.
+    fn portable(&mut self, root: &Path) -> Result<(), ArtifactError> {
+        let key = packages::key(root)?;
+        for package in portable::packages() {
+            let item = format!("{package} with its libraries, for any distribution");
+            let Some(packing) = portable::missing(&self.bundle, self.architecture, package, &key) else {
+                (self.progress)(Progress::Present { item });
+                continue;
+            };
+            let start = self.start(&item);
+            let source = packing.store(&mut self.bundle, root, self.work.path())?;
+            (self.progress)(Progress::Finished { item, seconds: start.elapsed().as_secs_f64(), source });
+        }
         Ok(())
     }
 

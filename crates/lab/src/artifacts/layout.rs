@@ -135,13 +135,13 @@ fn header(mode: u32, size: u64) -> tar::Header {
     header
 }
 
-fn append(archive: &mut tar::Builder<impl Write>, path: &str, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
+pub(super) fn append(archive: &mut tar::Builder<impl Write>, path: &str, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
     let mut header = header(mode, size);
     header.set_entry_type(tar::EntryType::Regular);
     archive.append_data(&mut header, path, content)
 }
 
-fn append_folder(archive: &mut tar::Builder<impl Write>, path: &str) -> io::Result<()> {
+pub(super) fn append_folder(archive: &mut tar::Builder<impl Write>, path: &str) -> io::Result<()> {
     let mut header = header(0o755, 0);
     header.set_entry_type(tar::EntryType::Directory);
     archive.append_data(&mut header, path, io::empty())

@@ -15,6 +15,7 @@ mod layout;
 mod licence;
 mod packages;
 mod pages;
+mod portable;
 mod progress;
 mod recipe;
 mod source;

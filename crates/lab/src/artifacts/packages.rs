@@ -37,7 +37,7 @@ pub(super) fn are_present(bundle: &Bundle, architecture: Architecture, key: &str
 
 /// Sets the licences of packages that were stored before barque knew them.
 pub(super) fn set_licences(bundle: &mut Bundle) -> Result<(), ArtifactError> {
-    let is_package = |artifact: &&Artifact| matches!(artifact.kind, ArtifactKind::Package { .. });
+    let is_package = |artifact: &&Artifact| artifact.kind.distribution() == Some(DISTRIBUTION);
     for package in bundle.artifacts().iter().filter(is_package).cloned().collect::<Vec<_>>() {
         bundle.set_licence(&package, licence::of_package(&package.name))?;
     }

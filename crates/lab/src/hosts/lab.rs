@@ -39,7 +39,7 @@ impl Lab {
 
     /// Makes the lab and boots its hosts, all at the same time. On a lab that exists, boots those that do not run.
     ///
-    /// `topology` is the demo's by default, or what an existing lab has. The root file system is kept in `cache`, which
+    /// `topology` is the demo's by default, or what an existing lab has. Root file systems are kept in `cache`, which
     /// all labs of the machine can share; `mirror` is needed only where apt's sources name no Debian archive.
     pub fn up(
         &self,
@@ -255,7 +255,8 @@ impl Lab {
         let mut lower = Vec::new();
         for host in &topology.hosts {
             let extra_packages = if host.user.is_some() { vec!["sudo".to_owned()] } else { Vec::new() };
-            lower.push(rootfs::ensure_spec(cache, &RootfsSpec { extra_packages, mirror: mirror.clone(), machine: false }, progress)?);
+            let spec = RootfsSpec { extra_packages, suite: host.suite, mirror: mirror.clone(), machine: false };
+            lower.push(rootfs::ensure_spec(cache, &spec, progress)?);
         }
         let _network = Claim::take_network()?;
         let subnet = network::choose_subnet(&self.name, topology.subnet)?;

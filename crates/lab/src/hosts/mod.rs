@@ -16,6 +16,7 @@ pub mod rootfs;
 mod shared;
 mod state;
 mod status;
+mod suite;
 mod tool;
 mod topology;
 
@@ -26,5 +27,6 @@ pub use progress::{Notice, Progress};
 pub use rootfs::{RootfsError, RootfsSpec};
 pub use state::Peer;
 pub use status::{HostState, HostStatus, LabStatus};
+pub use suite::Suite;
 pub use tool::ToolError;
 pub use topology::{Host, OsRelease, Password, Tmpfs, Topology, TopologyError, User};

@@ -1,4 +1,4 @@
-//! The root file system that all hosts share as the lower layer of their disks.
+//! The root file systems that hosts share as the lower layer of their disks: one for each release of Debian and list of packages.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,14 +12,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::apt::{self, Archive};
 use super::progress::{Notice, Progress};
+use super::suite::Suite;
 use super::tool::{self, ToolError};
 
 /// Raise it when what this module does to the tree changes.
 const RECIPE: u32 = 2;
-const SUITE: &str = "trixie";
 /// What a plain host needs to boot and to be reached: no Python, no curl, no firewall tools, no sudo.
 const PACKAGES: [&str; 5] = ["dbus", "iproute2", "openssh-server", "systemd", "systemd-sysv"];
-/// Units that a host of a lab has no use for; without them seven hosts boot in half the time.
+/// Units that a host of a lab has no use for; without them seven hosts boot in half the time. Not every release has all of them.
 const MASKED: [&str; 30] = [
     "apt-daily-upgrade.timer",
     "apt-daily.timer",
@@ -100,6 +100,8 @@ impl RootfsError {
 pub struct RootfsSpec {
     /// Packages beside the plain host's own.
     pub extra_packages: Vec<String>,
+    /// The release of Debian.
+    pub suite: Suite,
     /// The Debian archive; `None` takes the one of this machine's apt sources.
     pub mirror: Option<String>,
     /// Whether it is for a machine with a kernel of its own: a kernel is among its packages, and no unit is masked.
@@ -107,9 +109,9 @@ pub struct RootfsSpec {
 }
 
 impl RootfsSpec {
-    /// The plain host: systemd, sshd, iproute2 and what they need.
+    /// The plain host, of Debian 13: systemd, sshd, iproute2 and what they need.
     pub fn plain() -> Self {
-        Self { extra_packages: Vec::new(), mirror: None, machine: false }
+        Self { extra_packages: Vec::new(), suite: Suite::default(), mirror: None, machine: false }
     }
 
     /// A machine with a kernel of its own, as Debian makes it.
@@ -126,26 +128,27 @@ impl RootfsSpec {
 
     /// The name of its folder: the suite and a digest of all that decides its content.
     fn key(&self) -> String {
+        let suite = self.suite;
         let mut hash = Sha256::new();
-        hash.update(format!("{RECIPE}\n{SUITE}\n{}\n{JOURNALD}", self.packages().join(" ")));
+        hash.update(format!("{RECIPE}\n{suite}\n{}\n{JOURNALD}", self.packages().join(" ")));
         for name in MASKED.iter().chain(&GENERATORS_MASKED) {
             hash.update(format!("\n{name}"));
         }
         if self.machine {
             hash.update("\nmachine");
         }
-        format!("{SUITE}-{}", &hex::encode(hash.finalize())[..12])
+        format!("{suite}-{}", &hex::encode(hash.finalize())[..12])
     }
 }
 
-/// The plain root file system, built below `cache` unless it is there already. Needs root and, to build, some 20 s.
+/// The plain root file system of Debian 13, built below `cache` unless it is there already. Needs root and, to build, some 20 s.
 ///
 /// The answer is the tree itself. Its dpkg status is complete; apt's package lists are not in it.
 pub fn ensure(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, RootfsError> {
     ensure_spec(cache, &RootfsSpec::plain(), progress)
 }
 
-/// Like [`ensure`], for a root file system with more packages or from another archive.
+/// Like [`ensure`], for a root file system of another release, with more packages or from another archive.
 pub fn ensure_spec(cache: &Path, spec: &RootfsSpec, progress: Progress<'_>) -> Result<PathBuf, RootfsError> {
     let folder = cache.join("rootfs");
     let target = folder.join(spec.key());
@@ -159,7 +162,7 @@ pub fn ensure_spec(cache: &Path, spec: &RootfsSpec, progress: Progress<'_>) -> R
     if target.is_dir() {
         return Ok(target);
     }
-    progress(&Notice::BuildingRootfs { suite: SUITE.to_owned() });
+    progress(&Notice::BuildingRootfs { suite: spec.suite.to_string() });
     let begun = Instant::now();
     let partial = folder.join(format!("{}.partial", spec.key()));
     if partial.exists() {
@@ -191,9 +194,9 @@ fn bootstrap(folder: &Path, target: &Path, spec: &RootfsSpec, progress: Progress
         // Packages with a choice of programs, such as Java's, fail where the folder of their pages is not there.
         .arg("--essential-hook=mkdir -p \"$1/usr/share/man/man1\"")
         .arg(format!("--include={}", spec.packages().join(",")))
-        .arg(SUITE)
+        .arg(spec.suite.name())
         .arg(target)
-        .arg(source.line(SUITE))
+        .arg(source.line(spec.suite.name()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -290,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_depends_on_packages_and_on_nothing_else() {
+    fn the_key_depends_on_all_that_decides_the_content_and_on_nothing_else() {
         let plain = RootfsSpec::plain();
         let sudo = RootfsSpec { extra_packages: vec!["sudo".to_owned()], ..RootfsSpec::plain() };
         let mirror = RootfsSpec { mirror: Some("http://m.invalid".to_owned()), ..RootfsSpec::plain() };
@@ -298,7 +301,21 @@ mod tests {
         assert_ne!(plain.key(), sudo.key());
         assert_eq!(plain.key(), mirror.key());
         assert_eq!(sudo.key(), doubled.key());
-        assert!(plain.key().starts_with("trixie-"));
+        let older = RootfsSpec { suite: Suite::Bookworm, ..RootfsSpec::plain() };
+        assert!(plain.key().starts_with("trixie-") && older.key().starts_with("bookworm-"));
+        assert_ne!(plain.key().strip_prefix("trixie-"), older.key().strip_prefix("bookworm-"));
         assert_ne!(RootfsSpec { machine: false, ..RootfsSpec::machine() }.key(), RootfsSpec::machine().key());
+    }
+
+    /// Another key for the same content would have every machine build what it has.
+    #[test]
+    fn keys_that_machines_have_in_their_caches_stay() {
+        let sudo = RootfsSpec { extra_packages: vec!["sudo".to_owned()], ..RootfsSpec::plain() };
+        let older = RootfsSpec { suite: Suite::Bookworm, ..RootfsSpec::plain() };
+        assert_eq!(RootfsSpec::plain().key(), "trixie-f53cdbce727f");
+        assert_eq!(sudo.key(), "trixie-689a24d3991f");
+        assert_eq!(older.key(), "bookworm-9b744969c6d9");
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(RootfsSpec::machine().key(), "trixie-a676de7a9cac");
     }
 }

@@ -137,3 +137,25 @@ impl State {
         self.boot_id == process::boot_id()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::hosts::topology::Host;
+
+    #[test]
+    fn records_from_before_hosts_had_a_release_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{
+            "name": "demo", "subnet": "10.61.7.0/24", "complete": true, "boot_id": "a", "hosts": [], "cuts": [],
+            "topology": {"subnet": null, "hosts": [{
+                "name": "m1", "tmpfs": [], "user": null, "authorized_keys": [], "no_root_login": false, "hostname_resolvable": true,
+                "os_release": null
+            }]}
+        }"#;
+        fs::write(folder.path().join(FILE), text).unwrap();
+        let state = State::load(folder.path()).unwrap().unwrap();
+        assert_eq!(state.topology.hosts, [Host::plain("m1".parse().unwrap())]);
+    }
+}

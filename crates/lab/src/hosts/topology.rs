@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address;
 use super::name::LabName;
+use super::suite::Suite;
 
 /// Hosts have the addresses from .11 on; .100 is the virtual one.
 pub(crate) const MOST_HOSTS: usize = 80;
@@ -89,6 +90,9 @@ pub struct Topology {
 pub struct Host {
     /// Its name.
     pub name: HostName,
+    /// The release of Debian that it runs; Debian 13 by default.
+    #[serde(default)]
+    pub suite: Suite,
     /// Small file systems in memory, for tests of full disks. They outlive `kill` and `boot`.
     #[serde(default)]
     pub tmpfs: Vec<Tmpfs>,
@@ -174,6 +178,7 @@ impl Host {
     pub fn plain(name: HostName) -> Self {
         Self {
             name,
+            suite: Suite::default(),
             tmpfs: Vec::new(),
             user: None,
             authorized_keys: Vec::new(),
@@ -303,6 +308,7 @@ mod tests {
             subnet = "10.61.7.0/24"
             [[hosts]]
             name = "m1"
+            suite = "bookworm"
             tmpfs = [{ path = "/var/lib/etcd", size = "64M" }]
             user = { name = "ops", password = "let me in" }
             authorized_keys = ["ssh-ed25519 AAAA someone"]
@@ -315,6 +321,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(topology.hosts[1], Host::plain("n1".parse().unwrap()));
+        assert_eq!((topology.hosts[0].suite, topology.hosts[1].suite), (Suite::Bookworm, Suite::Trixie));
         assert_eq!(topology.hosts[0].user.as_ref().unwrap().password.expose(), "let me in");
         let shown = format!("{topology:?}{}", serde_json::to_string(&topology).unwrap());
         assert!(!shown.contains("let me in"), "{shown}");
@@ -340,6 +347,8 @@ mod tests {
         }
         let unknown = error("[[hosts]]\nname='a'\nrole='master'");
         assert!(unknown.to_string().contains("role"), "{unknown}");
+        let release = error("[[hosts]]\nname='a'\nsuite='sid'");
+        assert!(["sid", "bookworm", "trixie"].iter().all(|word| release.to_string().contains(word)), "{release}");
         assert!(matches!(error("[[hosts]]\nname='A b'"), TopologyError::Syntax(_)));
     }
 }

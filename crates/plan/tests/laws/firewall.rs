@@ -35,7 +35,10 @@ fn wanted(rules: &str, package: bool) -> HostDesired {
     let mut resources = vec![plain(folder, Vec::new())];
     if package {
         let archive = Archive { name: "nftables".into(), version: "1".into(), blob: Blob { digest: Digest::of(b"nft"), size: 3 } };
-        resources.push(plain(Resource::Package(Package { name: "nftables".into(), archives: vec![archive] }), Vec::new()));
+        resources.push(plain(
+            Resource::Package(Package { name: "nftables".into(), archives: vec![archive], form: barque_plan::PackageForm::Native }),
+            Vec::new(),
+        ));
     }
     let inputs = vec![ResourceId(format!("file {RULES}")), ResourceId(format!("file {FIREWALL_UNIT_FILE}"))];
     resources.push(plain(file(RULES, rules), before.clone()));

@@ -37,7 +37,7 @@ fn clusters() -> Vec<Cluster> {
 }
 
 fn all(cluster: &Cluster) -> Vec<Setting> {
-    let facts = RenderFacts { interface: Some("eth0".into()) };
+    let facts = RenderFacts { interface: Some("eth0".into()), whole_units: true };
     let mut all: Vec<Setting> = cluster.hosts.iter().flat_map(|host| settings(cluster, &release(), host, &facts)).collect();
     all.extend(dns_settings(cluster, &release()));
     all

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use barque_bundle::{Architecture, SecretKey, Selection, size};
-use barque_engine::{Context, EngineError, OWN_PROGRAM, addon_images, bundle_contents};
+use barque_bundle::{ANY_DISTRIBUTION, Architecture, SecretKey, Selection, size};
+use barque_engine::{Context, EngineError, OWN_PROGRAM, Platforms, addon_images, bundle_contents};
 use barque_event::exit;
-use barque_lab::artifacts::{ArtifactError, OwnProgram, Request, SourceChoice, ensure_product};
+use barque_lab::artifacts::{ArtifactError, DISTRIBUTION, OwnProgram, Request, SourceChoice, ensure_product};
 use barque_lab::hosts::rootfs;
 use serde_json::json;
 
-use crate::arguments::{ArchitectureWord, BundleCreateArguments, Output, StateArguments};
+use crate::arguments::{ArchitectureWord, BundleCreateArguments, DistributionWord, Output, StateArguments};
 use crate::commands::lab_artifacts::told;
 use crate::settings;
 use crate::terminal::{ByteProgress, bundle as words, many, note, print_json, say};
@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &BundleCreateArguments) -> Result<u8> {
     let own = OwnProgram { path: &context.options.executable, name: OWN_PROGRAM, version, licence: env!("CARGO_PKG_LICENSE") };
     let all = told(|tell| ensure_product(request, &sources, own, tell).map_err(hinted))?;
     let images = addon_images(&context)?;
-    let selection = bundle_contents(&all, &context.cluster, &context.release, &images, &architectures, version).map_err(not_had)?;
+    let distributions: Vec<&str> = arguments.distributions.iter().copied().map(distribution).collect();
+    let platforms = Platforms { architectures: &architectures, distributions: &distributions };
+    let selection = bundle_contents(&all, &context.cluster, &context.release, &images, &platforms, version).map_err(not_had)?;
     write(&selection, key.as_ref(), arguments)
 }
 
@@ -104,6 +106,13 @@ fn architectures(words: &[ArchitectureWord]) -> Vec<Architecture> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
+}
+
+const fn distribution(word: DistributionWord) -> &'static str {
+    match word {
+        DistributionWord::Debian13 => DISTRIBUTION,
+        DistributionWord::Any => ANY_DISTRIBUTION,
+    }
 }
 
 /// What is missing after everything was obtained can only be for another processor.

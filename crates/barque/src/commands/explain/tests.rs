@@ -45,9 +45,10 @@ fn explained(topic: &str, language: Language, context: Option<&Context>) -> Stri
 #[test]
 fn nothing_is_set_in_the_examples_that_the_catalog_does_not_know() {
     for context in examples() {
-        let facts = RenderFacts { interface: Some("eth0".into()) };
+        let facts = [false, true].map(|whole_units| RenderFacts { interface: Some("eth0".into()), whole_units });
         let Context { cluster, release, .. } = &context;
-        let mut all: Vec<_> = cluster.hosts.iter().flat_map(|host| settings(cluster, release, host, &facts)).collect();
+        let of_hosts = facts.iter().flat_map(|facts| cluster.hosts.iter().flat_map(|host| settings(cluster, release, host, facts)));
+        let mut all: Vec<_> = of_hosts.collect();
         all.extend(dns_settings(cluster, release));
         assert!(all.len() > 100);
         for setting in all {
@@ -68,9 +69,12 @@ fn every_path_on_hosts_is_explained_with_its_mode_and_owner() {
                 .into_iter()
                 .map(|(path, mode, owner)| (path, mode, format!("{}:{}", owner.user, owner.group), FileKind::Directory))
                 .collect();
-            let files = Component::ALL
-                .into_iter()
-                .flat_map(|component| component_files(cluster, release, host, component, &RenderFacts::default()))
+            let facts = [false, true].map(|whole_units| RenderFacts { interface: None, whole_units });
+            let files = facts
+                .iter()
+                .flat_map(|facts| {
+                    Component::ALL.into_iter().flat_map(|component| component_files(cluster, release, host, component, facts))
+                })
                 .chain(host_files(cluster, host));
             paths.extend(files.map(|file| (file.path, file.mode, format!("{}:{}", file.owner.user, file.owner.group), FileKind::File)));
             for (path, mode, owner, kind) in paths {
