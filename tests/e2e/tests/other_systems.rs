@@ -13,6 +13,7 @@ const SUITES: [(&str, &str); 4] = [("lb1", "trixie"), ("lb2", "bookworm"), ("m1"
 const ALL: [&str; 4] = ["lb1", "lb2", "m1", "n1"];
 /// Hosts that say they are Rocky Linux 9.6 and have no package manager of Debian's any more.
 const FOREIGN: [&str; 2] = ["lb2", "n1"];
+const FIREWALL: &str = "firewall:\n  backend: nftables";
 /// See `take_back::farewell`.
 const EXCEPT: [&str; 5] = ["/etc/group-", "/etc/gshadow-", "/etc/passwd-", "/etc/shadow-", "/var/lib/containerd"];
 /// Whose libraries a program of a unit has mapped, by folder.
@@ -21,7 +22,7 @@ const MAPPED: &str = "grep -ohE '/[^ ]+\\.so[^ ]*' /proc/$(systemctl show -p Mai
 #[test]
 fn hosts_of_several_distributions_make_one_cluster() -> Result<()> {
     let scenario = Scenario::new("others", &topology(&SUITES))?;
-    scenario.write(&ClusterFile::new(&scenario.lab, &HOSTS)?)?;
+    scenario.write(&ClusterFile::new(&scenario.lab, &HOSTS)?.spec(FIREWALL))?;
     for host in FOREIGN {
         scenario.lab.get(
             host,
@@ -43,6 +44,13 @@ fn hosts_of_several_distributions_make_one_cluster() -> Result<()> {
         .filter_map(|finding| finding["host"].as_str())
         .collect();
     ensure!(untried == FOREIGN, "{report:#}");
+
+    scenario.step("rules of a packet filter, by a program that the hosts do not have yet");
+    ensure!(scenario.lab.shell("n1", "command -v nft")?.code != Some(0), "n1 has nft already");
+    scenario.remote(&["firewall", "apply"])?.ok()?;
+    for host in ALL {
+        scenario.lab.get(host, "nft list table inet barque")?;
+    }
 
     scenario.step("up");
     scenario.up(&[])?.ok()?.says(&["everything answers"])?;
@@ -82,7 +90,7 @@ fn hosts_of_several_distributions_make_one_cluster() -> Result<()> {
     scenario.up(&[])?.ok()?.says(&["nothing to change"])?;
 
     scenario.step("pods are reached by the other packet filter too");
-    scenario.write(&ClusterFile::new(&scenario.lab, &HOSTS)?.spec("network:\n  kubeProxyMode: iptables"))?;
+    scenario.write(&ClusterFile::new(&scenario.lab, &HOSTS)?.spec(FIREWALL).spec("network:\n  kubeProxyMode: iptables"))?;
     scenario.up(&[])?.ok()?.says(&["everything answers"])?;
     for host in ["m1", "n1"] {
         let rules = scenario.lab.get(host, "iptables-save -t nat && readlink -f $(command -v iptables)")?;
