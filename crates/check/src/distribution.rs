@@ -46,6 +46,21 @@ pub fn standing(os: &OsRelease) -> Standing {
     if is_alike { Standing::Alike } else { Standing::Unknown }
 }
 
+/// Whether the distribution's package manager is used on a host, so that its state matters.
+pub(crate) fn has_packages(os: &OsRelease) -> bool {
+    (os.id.as_str(), os.version_id.as_str()) == ("debian", "13")
+}
+
+/// The command that installs a package on a host.
+pub(crate) fn install(os: &OsRelease, package: &str) -> String {
+    let manager = match os.id.as_str() {
+        "debian" | "ubuntu" | "deepin" => "apt-get",
+        "opensuse-leap" | "sles" => "zypper",
+        _ => "dnf",
+    };
+    format!("{manager} install {package}")
+}
+
 /// What barque has been tried on, and what is like it, for people.
 pub(crate) fn known() -> String {
     let alike = ALIKE.iter().map(|(id, least)| match least {

@@ -66,9 +66,9 @@ impl Managed {
         self.0.contains(&format!("unit {unit}"))
     }
 
-    /// Whether barque installs the distribution's package.
+    /// Whether barque installs the package, the distribution's or its own.
     pub fn has_package(&self, name: &str) -> bool {
-        self.0.contains(&format!("package {name}"))
+        ["", " (portable)"].iter().any(|form| self.0.contains(&format!("package {name}{form}")))
     }
 
     /// Whether it installs any.

@@ -1,12 +1,13 @@
 //! The package manager.
 
+use crate::distribution;
 use crate::evaluate::HostView;
 use crate::ports::words;
 use crate::{CheckId, Finding};
 
 pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
     // A host that gets no package does not care.
-    if barque_render::packages(view.cluster, view.host).is_empty() {
+    if barque_render::packages(view.cluster, view.host).is_empty() || !distribution::has_packages(&view.inspection.facts.os) {
         return;
     }
     let Some(packages) = &view.inspection.packages else { return };

@@ -53,7 +53,10 @@ pub(crate) fn find(view: &HostView<'_>, findings: &mut Vec<Finding>) {
         report(
             CheckId::TimeService,
             "no time service runs".into(),
-            "install and enable one: `apt-get install chrony`, or `systemctl enable --now systemd-timesyncd`",
+            &format!(
+                "install and enable one: `{}`, or `systemctl enable --now systemd-timesyncd`",
+                distribution::install(&view.inspection.facts.os, "chrony")
+            ),
         );
     }
 }
@@ -97,7 +100,7 @@ fn security(view: &HostView<'_>, report: &mut impl FnMut(CheckId, String, &str))
         report(
             CheckId::Apparmor,
             "AppArmor is on and its loader is not installed: containers run without a profile".into(),
-            "run `apt-get install apparmor` on the host",
+            &format!("run `{}` on the host", distribution::install(&view.inspection.facts.os, "apparmor")),
         );
     }
 }

@@ -328,3 +328,17 @@ fn a_plan_says_how_much_room_is_needed() {
     assert_eq!(judged(50 << 20), []);
     assert_eq!(judged(150 << 20)[0].message, "the file system `/` under /var/lib/barque has 300 MB free; 350 MB are needed");
 }
+
+/// On a distribution whose package manager is not used, nobody waits for it.
+#[test]
+fn a_package_manager_that_is_not_used_may_be_busy() {
+    let cluster = cluster();
+    let mut world = world(&cluster);
+    let host = world.get_mut(&name("m1")).unwrap();
+    host.facts.os = OsRelease { id: "rocky".into(), version_id: "9.6".into(), pretty_name: "Rocky Linux 9.6".into() };
+    host.packages.as_mut().unwrap().unfinished.push("libc6".into());
+    host.time_service = false;
+    let found = found(&cluster, &world, &BTreeMap::new());
+    assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), [CheckId::UntriedSystem, CheckId::TimeService]);
+    assert!(found[1].remedy.contains("dnf install chrony"), "{found:?}");
+}

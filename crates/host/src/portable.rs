@@ -121,7 +121,9 @@ pub(crate) fn apply(context: &HostContext, wanted: &Package) -> Result<(), HostE
         }
         let new = Installed { folder, version: archive.version.clone() };
         relink(context, &new)?;
-        for old in installed(context, &archive.name)? {
+        // A link that is put right is no reason to forget the former version.
+        let others = if is_whole { Vec::new() } else { installed(context, &archive.name)? };
+        for old in others {
             if old.folder != new.folder && before.as_ref().is_none_or(|before| before.folder != old.folder) {
                 fs::remove_dir_all(context.path(PORTABLE_FOLDER).join(&old.folder))?;
             }

@@ -112,6 +112,10 @@ fn one_former_version_is_kept_and_no_more() {
     }
     assert_eq!(host.names(PORTABLE_FOLDER), [format!("haproxy-{THREE}"), format!("haproxy-{TWO}")]);
     let three = host.haproxy(THREE, &["haproxy"]);
+    fs::remove_file(host.context.path("/usr/local/sbin/haproxy")).unwrap();
+    assert_eq!(host.observed(&three), Observed::Absent);
+    apply(&host.context, &three).unwrap();
+    assert_eq!(host.names(PORTABLE_FOLDER).len(), 2, "the former version went although none came");
     let before = Prior::Package { installed: vec![("haproxy".into(), format!("3.0+{ONE}"))] };
     let notes = restore(&host.context, &three, &before).unwrap();
     assert!(notes.concat().contains("not on the host any more"), "{notes:?}");

@@ -79,7 +79,7 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
         let Some(desired) = inputs.desired.get(&host.name) else { continue };
         let changed = &changes[&host.name];
         let removals = removal::removals(inputs, &host.name, &held);
-        removal::add(&mut graph, &host.name, &removals);
+        removal::add(&mut graph, &host.name, desired, &removals);
         transfers(&mut graph, inputs, &host.name, desired, changed);
         for wanted in &desired.resources {
             let id = wanted.resource.id();
@@ -93,6 +93,9 @@ pub fn build(inputs: &PlanInputs<'_>) -> Plan {
             after.extend(rolling.waits_for(&host.name, &id));
             after.extend(gates::before(inputs, host, wanted, found, &rolling));
             after.extend(wanted.component.into_iter().flat_map(|component| removal::read_by(component, &host.name, &removals)));
+            if matches!(wanted.resource, Resource::Package(_)) {
+                after.extend(removal::before_packages(&host.name, &removals));
+            }
             graph.step(
                 key,
                 wanted.stage,

@@ -18,6 +18,8 @@ pub const FIREWALL_UNIT: &str = "barque-firewall.service";
 pub const FIREWALL_UNIT_FILE: &str = "/etc/systemd/system/barque-firewall.service";
 /// The folder of the rules.
 pub const FIREWALL_FOLDER: &str = "/etc/barque/";
+/// The package that `firewall apply` brings where a host has no `nft`. It stays when the rules go.
+pub const FIREWALL_PACKAGE: &str = "nftables";
 /// Before every run: what is restored is what was there before barque came.
 const ORIGIN: &str = "00000000T000000Z-0000";
 

@@ -229,7 +229,7 @@ fn nodes(graph: &mut Graph, inputs: &PlanInputs<'_>) {
     needed.extend([Key::gate("bootstrap"), Key::gate("api")]);
     needed.extend(api_gates(inputs));
     let gate = ClusterGate::NodesReady { nodes: kube.iter().map(|host| host.name.clone()).collect() };
-    let title = format!("{} nodes are Ready", kube.len());
+    let title = if let [only] = kube.as_slice() { format!("{} is Ready", only.name) } else { format!("{} nodes are Ready", kube.len()) };
     graph.step(Key::gate("nodes"), Stage::Nodes, None, title, needed, Action::ClusterGate { gate, timeout_seconds: LONG });
     for host in &kube {
         let action = Action::Gate { probe: Probe::PathExists { path: "/run/flannel/subnet.env".into() }, timeout_seconds: LONG };

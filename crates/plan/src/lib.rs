@@ -33,7 +33,7 @@ pub use desired::{
 };
 pub use difference::{Change, Difference, difference};
 pub use facts::{DiskSpace, HostFacts, InterfaceAddress, OsRelease};
-pub use firewall::{FIREWALL_FOLDER, FIREWALL_UNIT, FIREWALL_UNIT_FILE, FirewallInputs, firewall, is_of_firewall};
+pub use firewall::{FIREWALL_FOLDER, FIREWALL_PACKAGE, FIREWALL_UNIT, FIREWALL_UNIT_FILE, FirewallInputs, firewall, is_of_firewall};
 pub use held::{Held, held, held_objects};
 pub use ledger::{LedgerEntry, ObjectEntry, Sweep, UndoItem};
 pub use limit::{Limit, LimitError, Limited, limit};

@@ -8,16 +8,17 @@ use barque_render::is_of_metrics_gateway;
 
 use crate::build::PlanInputs;
 use crate::desired::stage_of;
-use crate::firewall::is_of_firewall;
+use crate::firewall::{FIREWALL_PACKAGE, is_of_firewall};
 use crate::graph::{Graph, Key};
 use crate::inputs::inputs_of;
-use crate::{Action, LedgerEntry, Observed, Resource, ResourceId};
+use crate::{Action, HostDesired, LedgerEntry, Observed, PackageForm, Resource, ResourceId};
 
 /// Before every run: what is restored is what was there before barque came.
 const ORIGIN: &str = "00000000T000000Z-0000";
 
 /// The resources of a host to remove, in the order of the ledger. Packages, users, folders, kernel parameters and images stay: others may use
-/// them by now, and a rollback takes them back. The folder of a registry goes: an empty one would still keep containerd from `_default`. So do
+/// them by now, and a rollback takes them back. Portable packages go, whose programs come before the distribution's in everybody's search path;
+/// but not that of the packet filter. The folder of a registry goes: an empty one would still keep containerd from `_default`. So do
 /// the folder and the user of the metrics gateway, which nobody else has a use for: an add-on that is off leaves nothing.
 pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &BTreeSet<(HostName, ResourceId)>) -> Vec<&'a LedgerEntry> {
     let (Some(entries), Some(desired)) = (inputs.ledger.get(host), inputs.desired.get(host)) else { return Vec::new() };
@@ -30,6 +31,7 @@ pub(crate) fn removals<'a>(inputs: &'a PlanInputs<'_>, host: &HostName, held: &B
             Resource::File(_) | Resource::Unit(_) | Resource::Binary(_) | Resource::HostsLine(_) => true,
             Resource::Directory(directory) => is_of_registry(&directory.path) || directory.path == METRICS_GATEWAY_FOLDER,
             Resource::User(user) => user.name == METRICS_GATEWAY,
+            Resource::Package(package) => package.form == PackageForm::Portable && package.name != FIREWALL_PACKAGE,
             _ => false,
         };
         // A packet filter is applied and removed by verbs of its own.
@@ -46,8 +48,8 @@ fn is_gone(seen: Option<&Observed>) -> bool {
     }
 }
 
-/// Adds the removals of a host: units end before their files go.
-pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry]) {
+/// Adds the removals of a host: units end before their files go, and programs go when what takes their place is there and runs.
+pub(crate) fn add(graph: &mut Graph, host: &HostName, desired: &HostDesired, removals: &[&LedgerEntry]) {
     let Ok(before) = ORIGIN.parse::<RunId>() else { return };
     for entry in removals {
         let id = entry.id();
@@ -66,15 +68,13 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, removals: &[&LedgerEntry])
             Resource::Directory(directory) => (Stage::Hosts, "remove", files_in(&directory.path, host, removals)),
             // A file whose owner is gone would belong to whoever gets the number next.
             Resource::User(_) => (Stage::Hosts, "remove", files_in(METRICS_GATEWAY_FOLDER, host, removals)),
-            _ => (
-                Stage::Hosts,
-                "remove",
-                removals
-                    .iter()
-                    .filter(|other| matches!(other.resource, Resource::Unit(_)))
-                    .map(|unit| Key::resource(host, &unit.id()))
-                    .collect(),
-            ),
+            other => {
+                let wanted = desired.resources.iter().map(|wanted| &wanted.resource);
+                let in_its_place = wanted
+                    .filter(|wanted| matches!(other, Resource::Package(_)) && matches!(wanted, Resource::Package(_) | Resource::Unit(_)));
+                let units = removals.iter().map(|entry| &entry.resource).filter(|resource| matches!(resource, Resource::Unit(_)));
+                (Stage::Hosts, "remove", units.chain(in_its_place).map(|resource| Key::resource(host, &resource.id())).collect())
+            }
         };
         let verb = if entry.original.is_absent() || verb == "stop" { verb } else { "restore" };
         let name = id.0.split_once(' ').map_or(id.0.as_str(), |(_, name)| name).to_owned();
@@ -97,6 +97,12 @@ fn files_in(folder: &str, host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key
     let is_inside = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     let inside = |entry: &&&LedgerEntry| matches!(&entry.resource, Resource::File(file) if is_inside(&file.path));
     removals.iter().filter(inside).map(|entry| Key::resource(host, &entry.id())).collect()
+}
+
+/// The removals that a package of the distribution's must have seen before it is installed: it may bring files of the same names.
+pub(crate) fn before_packages(host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key> {
+    let files = removals.iter().filter(|entry| matches!(&entry.resource, Resource::File(_)));
+    files.map(|entry| Key::resource(host, &entry.id())).collect()
 }
 
 /// The removals that a unit must have seen before it starts or restarts.

@@ -191,7 +191,11 @@ impl Resource {
             Self::Unit(unit) => format!("unit {}", unit.name),
             Self::User(user) => format!("user {}", user.name),
             Self::Sysctl(sysctl) => format!("sysctl {}", sysctl.key),
-            Self::Package(package) => format!("package {}", package.name),
+            // Another name: a host whose distribution changes gets the one and loses the other.
+            Self::Package(package) => match package.form {
+                PackageForm::Native => format!("package {}", package.name),
+                PackageForm::Portable => format!("package {} (portable)", package.name),
+            },
             Self::Image(image) => format!("image {}", image.reference),
             Self::HostsLine(line) => format!("hosts line {}", line.names.join(" ")),
         })

@@ -10,7 +10,8 @@ use barque_event::Stage;
 use barque_firewall::{Matrix, RuleSet, rule_set, service};
 use barque_model::{Cluster, Digest, FirewallBackend, HostFile, HostName, Owner};
 use barque_plan::{
-    DesiredResource, Directory, FIREWALL_FOLDER, FIREWALL_UNIT, File, HostDesired, OnChange, Package, Probe, Resource, ResourceId, Unit,
+    DesiredResource, Directory, FIREWALL_FOLDER, FIREWALL_PACKAGE, FIREWALL_UNIT, File, HostDesired, OnChange, Package, Probe, Resource,
+    ResourceId, Unit,
 };
 
 use super::FirewallError;
@@ -18,8 +19,6 @@ use crate::{EngineError, artifacts};
 
 /// Loading rules takes a moment.
 const START_SECONDS: u32 = 30;
-/// The package that has `nft`.
-const PACKAGE: &str = "nftables";
 /// Where programs of packet filters lie, by distribution.
 const PLACES: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
 
@@ -56,8 +55,8 @@ async fn package(agent: &AgentClient, host: &HostName, rules: &RuleSet, bundle: 
     }
     let facts = agent.facts().await.map_err(|error| EngineError::Observe { host: host.clone(), message: error.to_string() })?;
     let (index, _) = artifacts::index_for(&Bundle::open(bundle)?, &facts);
-    let archives = index.packages.get(PACKAGE).cloned().ok_or_else(refused)?;
-    Ok(Some(Package { name: PACKAGE.to_owned(), archives, form: index.package_form }))
+    let archives = index.packages.get(FIREWALL_PACKAGE).cloned().ok_or_else(refused)?;
+    Ok(Some(Package { name: FIREWALL_PACKAGE.to_owned(), archives, form: index.package_form }))
 }
 
 /// The first of `programs` that the host lacks.

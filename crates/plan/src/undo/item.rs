@@ -9,7 +9,7 @@ use crate::desired::stage_of;
 use crate::graph::Key;
 use crate::inputs::{inputs_of, wanted_binaries};
 use crate::removal::component_of;
-use crate::{Prior, Resource, ResourceId, UndoItem, UnitState};
+use crate::{Archive, PackageForm, Prior, Resource, ResourceId, UndoItem, UnitState};
 
 /// etcd's folder, which is its user's home too.
 pub(super) const ETCD_FOLDER: &str = "/var/lib/etcd";
@@ -225,7 +225,11 @@ impl<'a> HostItems<'a> {
             (Resource::Binary(binary), Prior::Link { target }) => {
                 binary.path.rsplit('/').next() == Some(program) && target.ends_with(&binary.blob.digest.to_string())
             }
-            (Resource::Package(package), Prior::Package { .. }) => package.name == program && !part.goes(),
+            (Resource::Package(package), Prior::Package { installed }) => {
+                let same = |archive: &Archive| installed.iter().any(|(name, version)| (name, version) == (&archive.name, &archive.version));
+                // The version of a distribution's package is never changed.
+                package.name == program && !part.goes() && (package.form == PackageForm::Native || package.archives.iter().all(same))
+            }
             _ => false,
         });
         Some(if taken_away { Fate::Returns } else { Fate::Restarts })

@@ -3,6 +3,7 @@
 
 mod addons;
 mod changes;
+mod distributions;
 mod firewall;
 mod guards;
 mod limit;

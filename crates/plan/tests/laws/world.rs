@@ -6,7 +6,7 @@ use barque_model::{Cluster, Digest, HostName, NodeState, ObjectDifference, RunId
 use barque_pki::Vault;
 use barque_plan::{
     Action, Archive, ArtifactIndex, Blob, ClusterFacts, ClusterObject, DesiredInputs, HostDesired, HostObserved, LedgerEntry, OWN_PROGRAM,
-    OWN_VERSION, Observed, Plan, PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
+    OWN_VERSION, Observed, PackageForm, Plan, PlanInputs, Prior, Resource, Step, UnitState, build, desired, node_labels,
 };
 
 pub(crate) const SEVEN: &str = include_str!("../../../../examples/ha.yaml");
@@ -38,9 +38,18 @@ impl World {
     }
 
     pub(crate) fn of(cluster: Cluster, vault: Option<Vault>) -> Self {
+        Self::with(cluster, vault, PackageForm::Native)
+    }
+
+    /// The same cluster on hosts whose distribution barque has no packages for.
+    pub(crate) fn portable(&self) -> Self {
+        Self::with(self.cluster.clone(), Some(self.vault.clone()), PackageForm::Portable)
+    }
+
+    fn with(cluster: Cluster, vault: Option<Vault>, package_form: PackageForm) -> Self {
         let release = barque_catalog::release(&cluster.kubernetes).unwrap();
         let (vault, _) = barque_pki::issue(&cluster, vault, "2026-11-25T00:00:00Z".parse().unwrap()).unwrap();
-        let mut artifacts = ArtifactIndex::default();
+        let mut artifacts = ArtifactIndex { package_form, ..ArtifactIndex::default() };
         for host in &cluster.hosts {
             for need in barque_render::binaries(&release, host) {
                 let content = blob(&format!("{} {}", need.artifact, need.version));
