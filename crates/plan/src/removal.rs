@@ -68,13 +68,13 @@ pub(crate) fn add(graph: &mut Graph, host: &HostName, desired: &HostDesired, rem
             Resource::Directory(directory) => (Stage::Hosts, "remove", files_in(&directory.path, host, removals)),
             // A file whose owner is gone would belong to whoever gets the number next.
             Resource::User(_) => (Stage::Hosts, "remove", files_in(METRICS_GATEWAY_FOLDER, host, removals)),
-            other => {
+            Resource::Package(_) => {
                 let wanted = desired.resources.iter().map(|wanted| &wanted.resource);
-                let in_its_place = wanted
-                    .filter(|wanted| matches!(other, Resource::Package(_)) && matches!(wanted, Resource::Package(_) | Resource::Unit(_)));
-                let units = removals.iter().map(|entry| &entry.resource).filter(|resource| matches!(resource, Resource::Unit(_)));
-                (Stage::Hosts, "remove", units.chain(in_its_place).map(|resource| Key::resource(host, &resource.id())).collect())
+                let in_its_place = wanted.filter(|wanted| matches!(wanted, Resource::Package(_) | Resource::Unit(_)));
+                let in_its_place = in_its_place.map(|wanted| Key::resource(host, &wanted.id()));
+                (Stage::Hosts, "remove", units(host, removals).chain(in_its_place).collect())
             }
+            _ => (Stage::Hosts, "remove", units(host, removals).collect()),
         };
         let verb = if entry.original.is_absent() || verb == "stop" { verb } else { "restore" };
         let name = id.0.split_once(' ').map_or(id.0.as_str(), |(_, name)| name).to_owned();
@@ -99,7 +99,12 @@ fn files_in(folder: &str, host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key
     removals.iter().filter(inside).map(|entry| Key::resource(host, &entry.id())).collect()
 }
 
-/// The removals that a package of the distribution's must have seen before it is installed: it may bring files of the same names.
+/// The units that go.
+fn units(host: &HostName, removals: &[&LedgerEntry]) -> impl Iterator<Item = Key> {
+    removals.iter().filter(|entry| matches!(entry.resource, Resource::Unit(_))).map(|unit| Key::resource(host, &unit.id()))
+}
+
+/// The removals that a package must have seen before it is installed: one of the distribution's may bring files of the same names.
 pub(crate) fn before_packages(host: &HostName, removals: &[&LedgerEntry]) -> Vec<Key> {
     let files = removals.iter().filter(|entry| matches!(&entry.resource, Resource::File(_)));
     files.map(|entry| Key::resource(host, &entry.id())).collect()

@@ -12,6 +12,8 @@ use crate::{
     RenderFacts, WATCHDOG_FILES, binaries, component_files, directories, host_files, images, kernel_modules, objects, packages, sysctls,
 };
 
+mod whole_units;
+
 fn facts() -> RenderFacts {
     RenderFacts { interface: Some("eth0".into()), whole_units: false }
 }
@@ -383,22 +385,4 @@ fn no_listener_without_tls_leaves_loopback() {
             assert!(line.contains("http://127.0.0.1:"), "{}: {line}", file.path);
         }
     }
-}
-
-#[test]
-fn units_of_hosts_without_the_distributions() {
-    let (cluster, facts) = (cluster(), RenderFacts { interface: Some("eth0".into()), whole_units: true });
-    let files = [Component::Haproxy, Component::Keepalived].map(|component| {
-        let of = |facts: &RenderFacts| component_files(&cluster, &release(), host(&cluster, "lb1"), component, facts);
-        let (whole, added) = (of(&facts), of(&self::facts()));
-        let unit = whole.iter().find(|file| file.path.ends_with(".service")).unwrap();
-        let drop_in = added.iter().find(|file| file.path.ends_with(".service.d/10-barque.conf")).unwrap();
-        // What barque adds to a unit of the distribution's is in its own too.
-        for line in text(drop_in).lines().filter(|line| line.contains('=')) {
-            let words = line.split_once('=').unwrap();
-            assert!(text(unit).lines().any(|found| found.starts_with(words.0) && found.ends_with(words.1)), "{line}");
-        }
-        format!("# {}\n{}", unit.path, text(unit))
-    });
-    insta::assert_snapshot!(files.join("\n"));
 }
